@@ -1,0 +1,61 @@
+"""ASP Telemetry records what AI agents cost, how well they work and what they break.
+
+    import asp_telemetry as asp
+
+    @asp.track_agent("Planning")
+    def plan(task_id: str, brief: str) -> str: ...
+
+Importing this package starts nothing, opens nothing and imports no driver.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from asp_telemetry.capture.bootstrap import record_bootstrap
+from asp_telemetry.capture.context import context, propagate
+from asp_telemetry.capture.decorators import track, track_agent, track_tool
+from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
+from asp_telemetry.capture.span import Span, current_span, span
+from asp_telemetry.capture.tasks import Task, task, update_task
+from asp_telemetry.errors import AspTelemetryError, ConfigurationError
+from asp_telemetry.recorder import FlushResult, aflush, configure, flush, shutdown, stats
+
+if TYPE_CHECKING:
+    from asp_telemetry.capture.executor import ThreadPoolExecutor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AspTelemetryError",
+    "ConfigurationError",
+    "FlushResult",
+    "Span",
+    "Task",
+    "ThreadPoolExecutor",
+    "aflush",
+    "configure",
+    "context",
+    "current_span",
+    "fixing",
+    "flush",
+    "log_defect",
+    "propagate",
+    "record_bootstrap",
+    "resolve_defect",
+    "shutdown",
+    "span",
+    "stats",
+    "task",
+    "track",
+    "track_agent",
+    "track_tool",
+    "update_task",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what would make the import of this package slow only when it is asked for."""
+    if name == "ThreadPoolExecutor":
+        from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
+
+        return ThreadPoolExecutor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

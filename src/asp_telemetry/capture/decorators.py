@@ -1,0 +1,184 @@
+"""The decorators `track_agent`, `track_tool` and `track`: everything that can be prepared once is prepared here."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, overload
+
+from asp_telemetry.capture.definition import Site
+from asp_telemetry.guard import trouble
+from asp_telemetry.capture.wrappers import wrap_async_generator, wrap_coroutine, wrap_function, wrap_generator
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Decorator(Protocol):
+    """Return a function of the very type it is given."""
+
+    def __call__(self, function: F, /) -> F:
+        """Decorate a function."""
+
+
+@overload
+def track_agent(function: F, /) -> F: ...
+@overload
+def track_agent(
+    agent_role: str | None = None,
+    /,
+    *,
+    name: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    version: str | None = None,
+    task_id: str | None = None,
+) -> Decorator: ...
+def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
+    """Track a function as an agent: `@track_agent` or `@track_agent("Planning", ...)`.
+
+    Works on functions, methods, static and class methods; plain, `async`, generators and async generators. The
+    function's signature, type and behaviour stay as they were.
+
+    Args:
+        function_or_role: The role, such as Planning, Design, Code, CodeReview; the function's name if left out.
+        **options: name (the function's if left out); model, provider and version to record; task_id, a value or
+            the path of one in the arguments, such as `"request.task_id"`.
+
+    Returns:
+        The decorated function, or a decorator.
+
+    Raises:
+        TypeError: At decoration, if it is applied to something that is not a function.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> @asp.track_agent("Planning", model="claude-sonnet-4", version="1.2.3")
+        ... def plan(task_id: str, brief: str) -> str:
+        ...     return f"plan for {brief}"
+    """
+    return _decorator("agent", function_or_role, options)
+
+
+@overload
+def track_tool(function: F, /) -> F: ...
+@overload
+def track_tool(name: str | None = None, /, *, version: str | None = None, task_id: str | None = None) -> Decorator: ...
+def track_tool(function_or_name: Any = None, /, **options: Any) -> Any:
+    """Track a function as a tool; each call counts in the enclosing agent's `Tool_Calls`.
+
+    Args:
+        function_or_name: The tool's name; the function's if left out.
+        **options: version and task_id, as in `track_agent`.
+
+    Returns:
+        The decorated function, or a decorator.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> @asp.track_tool
+        ... def search(query: str) -> list[str]:
+        ...     return [query]
+    """
+    name = {} if callable(function_or_name) or function_or_name is None else {"name": function_or_name}
+    return _decorator("tool", function_or_name if callable(function_or_name) else None, {**name, **options})
+
+
+@overload
+def track(function: F, /) -> F: ...
+@overload
+def track(
+    *,
+    kind: str = "span",
+    name: str | None = None,
+    agent_role: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    version: str | None = None,
+    task_id: str | None = None,
+) -> Decorator: ...
+def track(function: Any = None, /, *, kind: str = "span", agent_role: str | None = None, **options: Any) -> Any:
+    """Track a function as any kind of execution.
+
+    Args:
+        function: The function, when used bare.
+        kind: task, agent, generation, tool, chain, retriever, evaluator, guardrail, embedding or span.
+        agent_role: The role of an agent.
+        **options: name, model, provider, version and task_id, as in `track_agent`.
+
+    Returns:
+        The decorated function, or a decorator.
+
+    Raises:
+        ValueError: At decoration, if the kind is unknown.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> @asp.track(kind="retriever", name="search")
+        ... def find(query: str) -> list[str]:
+        ...     return [query]
+    """
+    return _decorator(kind, agent_role if function is None else function, options)
+
+
+def _decorator(kind: str, function_or_role: Any, options: dict[str, Any]) -> Any:
+    if callable(function_or_role) or isinstance(function_or_role, (staticmethod, classmethod)):
+        return _decorate(function_or_role, kind, None, {})
+
+    def decorate(function: Any) -> Any:
+        return _decorate(function, kind, function_or_role, options)
+
+    return decorate
+
+
+def _decorate(function: Any, kind: str, role: str | None, options: dict[str, Any]) -> Any:
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_decorate(function.__func__, kind, role, options))
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"only functions can be tracked, not {function!r}; decorate its methods")
+    import inspect  # noqa: PLC0415 - costs 8 ms, and a program that only imports this package does not need it
+
+    settings = dict(options)
+    name = settings.pop("name", None) or getattr(function, "__name__", type(function).__name__)
+    task_of = _task_finder(inspect, function, settings.pop("task_id", None))
+    site = Site(name, kind, agent_role=role, task_of=task_of, **settings)
+    call = function if inspect.isroutine(function) else getattr(function, "func", type(function).__call__)
+    if inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(call):
+        wrapped = wrap_async_generator(function, site)
+    elif inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(call):
+        wrapped = wrap_generator(function, site)
+    elif inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call):
+        wrapped = wrap_coroutine(function, site)
+    else:
+        wrapped = wrap_function(function, site)
+    return wrapped
+
+
+def _task_finder(inspect: Any, function: Any, task_id: str | None) -> Any:
+    """Prepare the function that finds the task id in a call's arguments; None if there is nothing to find."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    places = {parameter.name: place for place, parameter in enumerate(parameters)}
+    if task_id is None:
+        path = ["task_id"] if "task_id" in places else []
+    else:
+        path = str(task_id).split(".")
+        if path[0] not in places:
+            return lambda _args, _kwargs: task_id
+    if not path:
+        return None
+    place, rest = places[path[0]], path[1:]
+    default = parameters[place].default
+    fallback = None if default is inspect.Parameter.empty else default
+    keyword_only = parameters[place].kind is inspect.Parameter.KEYWORD_ONLY
+
+    def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        value = kwargs.get(path[0], fallback)
+        if not keyword_only and path[0] not in kwargs and place < len(args):
+            value = args[place]
+        for step in rest:
+            value = value.get(step) if isinstance(value, dict) else getattr(value, step, None)
+            if value is None:
+                trouble("a task id was not found", remedy=f"task_id={task_id!r} leads to nothing at {step!r}")
+                return None
+        return value
+
+    return find

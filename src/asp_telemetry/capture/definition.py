@@ -1,0 +1,123 @@
+"""What does not change from call to call and is written once per segment: the site of an execution, and its scope."""
+
+from typing import Any
+
+from asp_telemetry.capture.encoder import encode, identifier
+from asp_telemetry.journal.layout import Flag
+
+KINDS = frozenset(
+    {
+        "task", "agent", "generation", "tool", "chain", "retriever", "evaluator", "guardrail", "embedding", "span",
+    }
+)  # fmt: skip
+
+_MAX_SITES = 4096
+_MAX_SCOPES = 1024
+
+
+class Site:
+    """Say what is executed: a decorated function, or the arguments of a `span()`.
+
+    Attributes:
+        agent: The site itself if it is an agent, else None: the agent is then the nearest enclosing one.
+        task_of: Finds the task id in a call's arguments, if one can be there.
+        encoded: The definition as JSON.
+    """
+
+    __slots__ = ("_encoded", "agent", "facts", "flags", "kind", "name", "task_of")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        *,
+        agent_role: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        version: str | None = None,
+        task_of: Any = None,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r} is unknown; use one of {', '.join(sorted(KINDS))}")
+        self.name = name
+        self.kind = kind
+        self.agent = self if kind == "agent" else None
+        self.flags = int(Flag.IN_AGENT) if kind == "agent" else 0
+        self.task_of = task_of
+        self.facts = {
+            "name": identifier(name, 200),
+            "kind": kind,
+            "role": identifier(agent_role or name, 50),
+            "model": None if model is None else identifier(model),
+            "provider": None if provider is None else identifier(provider, 50),
+            "version": None if version is None else identifier(version, 20),
+        }
+        self._encoded: bytes | None = None
+
+    @property
+    def encoded(self) -> bytes:
+        """The definition as JSON."""
+        if self._encoded is None:
+            self._encoded = encode(self.facts)
+        return self._encoded
+
+
+class Scope:
+    """Say what executions belong to: task, project, user, session, environment; an immutable set of facts."""
+
+    __slots__ = ("_children", "_encoded", "facts")
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.facts = facts
+        self._encoded: bytes | None = None
+        self._children: dict[Any, Scope] = {}
+
+    @property
+    def encoded(self) -> bytes:
+        """The definition as JSON."""
+        if self._encoded is None:
+            self._encoded = encode(self.facts)
+        return self._encoded
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that executions in this scope work on, if one was named."""
+        task_id: str | None = self.facts.get("task_id")
+        return task_id
+
+    def with_task(self, task_id: Any) -> "Scope":
+        """Return the scope of a task within this one; the same object again for the same task."""
+        key = task_id if type(task_id) is str else identifier(task_id)
+        found = self._children.get(key)
+        if found is None:
+            found = self.with_facts(task_id=identifier(key), subtask_id=None)
+            if len(self._children) >= _MAX_SCOPES:
+                self._children.clear()
+            self._children[key] = found
+        return found
+
+    def with_facts(self, **facts: Any) -> "Scope":
+        """Return a scope in which the given facts replace those of this one; tags are added to those there."""
+        merged = {**self.facts, **{name: value for name, value in facts.items() if name != "tags"}}
+        tags = facts.get("tags")
+        if tags:
+            merged["tags"] = list(dict.fromkeys([*merged.get("tags", ()), *tags]))
+        return Scope(merged)
+
+
+_sites: dict[tuple[str | None, ...], Site] = {}
+
+
+def site_for(
+    name: str, kind: str, agent_role: str | None, model: str | None, provider: str | None, version: str | None
+) -> Site:
+    """Return the site of a `span()` with these arguments; the table of them is bounded."""
+    key = (name, kind, agent_role, model, provider, version)
+    found = _sites.get(key)
+    if found is None:
+        if len(_sites) >= _MAX_SITES:
+            _sites.clear()
+        found = _sites[key] = Site(
+            name, kind, agent_role=agent_role, model=model, provider=provider, version=version
+        )
+    return found

@@ -1,0 +1,160 @@
+"""What a span carries beyond its slot: usage, metrics, metadata, an error, and content where it was asked for."""
+
+import math
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from asp_telemetry.capture import state
+from asp_telemetry.capture.encoder import clean, encode, identifier
+from asp_telemetry.guard import describe, trouble
+from asp_telemetry.capture.redaction import redact
+from asp_telemetry.capture.usage import Usage, UsageError, read_usage
+from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
+
+_MAX_CLAIMED_IDS = 4096
+_MAX_CLAIMED_OBJECTS = 64
+_MAX_NUMBER = 10**13
+
+_claimed_ids: dict[tuple[int, str], None] = {}
+_claimed_objects: dict[tuple[int, int], Any] = {}
+
+
+class Details:
+    """Collect what is known of one execution until it ends."""
+
+    __slots__ = (
+        "chunks", "cost", "error", "explicit", "facts", "first_token_ns", "input", "metadata", "metrics", "output",
+        "source", "tags", "usage",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.usage: list[Usage] = []
+        self.explicit = False
+        self.cost: str | None = None
+        self.metrics: list[tuple[str, str, str]] = []
+        self.metadata: dict[str, Any] | None = None
+        self.tags: list[str] | None = None
+        self.error: tuple[str, str] | None = None
+        self.input: Any = None
+        self.output: Any = None
+        self.chunks: int | None = None
+        self.first_token_ns: int | None = None
+        self.source: str | None = None
+        self.facts: dict[str, Any] | None = None
+
+    def encoded(self) -> bytes | None:
+        """Return the details as JSON, or None if there are none."""
+        payload: dict[str, Any] = {}
+        if self.usage:
+            payload["usage"] = [list(usage) for usage in self.usage]
+        for name in ("cost", "metrics", "metadata", "tags", "error", "input", "output", "chunks", "source", "facts"):
+            value = getattr(self, name)
+            if value is not None and value != []:
+                payload[name] = value
+        if self.first_token_ns is not None:
+            payload["first_token_ns"] = self.first_token_ns
+        return encode(payload) if payload else None
+
+
+def details_of(span: state.SpanList) -> Details:
+    """Return the details of a span, made when first asked for."""
+    details: Details | None = span[DETAILS]
+    if details is None:
+        details = span[DETAILS] = Details()
+    return details
+
+
+def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
+    """Take an answer for a span, unless an execution of the same trace has taken it already.
+
+    An answer is known by its response id; one without an id by the object itself, which is kept alive for a while
+    so that its identity cannot pass to another object.
+    """
+    trace = span[TRACE_LOW]
+    if usage is not None and usage.response_id is not None:
+        key = (trace, usage.response_id)
+        if key in _claimed_ids:
+            return False
+        _bound(_claimed_ids, _MAX_CLAIMED_IDS)
+        _claimed_ids[key] = None
+        return True
+    if answer is None:
+        return True
+    identity = (trace, id(answer))
+    if identity in _claimed_objects:
+        return False
+    _bound(_claimed_objects, _MAX_CLAIMED_OBJECTS)
+    _claimed_objects[identity] = answer
+    return True
+
+
+def _bound(table: dict[Any, Any], limit: int) -> None:
+    while len(table) >= limit:
+        try:
+            table.pop(next(iter(table)), None)
+        except (StopIteration, RuntimeError):
+            return  # another thread changed the table: it has made room itself
+
+
+def detect(span: state.SpanList, answer: Any) -> None:
+    """Find the usage in what a function returned, and count it if nobody has."""
+    try:
+        usage = read_usage(answer)
+    except UsageError as error:
+        trouble("an answer's usage could not be read", error)
+        return
+    if usage is not None:
+        add_usage(span, usage, answer, explicit=False)
+
+
+def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool) -> None:
+    """Add the usage of an answer to a span: counted once in its trace, and explicit before detected."""
+    details = details_of(span)
+    first = claim(span, usage, answer)
+    if explicit:
+        if not details.explicit:
+            details.usage.clear()
+        details.explicit = True
+    elif details.explicit:
+        return
+    if first:
+        details.usage.append(usage)
+
+
+def add_error(span: state.SpanList, error: BaseException) -> None:
+    """Note how an execution failed: the type's name, and the message without secrets."""
+    details_of(span).error = (type(error).__name__, redact(clean(describe(error))))
+
+
+def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) -> None:
+    """Add a measured value; one that is not a number, infinite or below zero is refused with a reason."""
+    number = exact(value)
+    if number is None:
+        trouble(
+            "a metric was not a finite number of at least zero",
+            remedy=f"record_metric({metric_type!r}, {value!r}) was refused",
+        )
+        return
+    details_of(span).metrics.append((identifier(metric_type, 50), number, identifier(unit, 20)))
+
+
+def exact(value: Any) -> str | None:
+    """Write a number as the decimal text that the database keeps, or None if it is not a finite number >= 0.
+
+    Example:
+        >>> exact(0.00003), exact(float("nan")), exact("-1")
+        ('0.00003', None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        value = repr(value)
+    try:
+        number = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        return None
+    if not number.is_finite() or number < 0 or number > _MAX_NUMBER:
+        return None
+    return format(number, "f")

@@ -1,0 +1,201 @@
+"""Begins, suspends and finishes spans: the few functions that every tracked call goes through."""
+
+from random import random
+from time import perf_counter_ns, time_ns
+from typing import Any
+
+from asp_telemetry.capture import state
+from asp_telemetry.capture.definition import Scope, Site
+from asp_telemetry.capture.details import add_error, details_of, detect
+from asp_telemetry.capture.encoder import plain
+from asp_telemetry.guard import trouble
+from asp_telemetry.capture.redaction import redact_values
+from asp_telemetry.journal.layout import (
+    CLOCK,
+    DETAILS,
+    FLAGS,
+    PARENT,
+    PARENT_ID,
+    SCOPE,
+    SITE,
+    SPAN_ID,
+    STATE,
+    TRACE_HIGH,
+    TRACE_LOW,
+    Flag,
+    Kind,
+    Status,
+)
+
+_EXECUTION = int(Kind.EXECUTION)
+_SUCCESS = int(Status.SUCCESS)
+_ERROR = int(Status.ERROR)
+_TIMEOUT = int(Status.TIMEOUT)
+_CANCELLED = int(Status.CANCELLED)
+_UNSAMPLED = int(Flag.UNSAMPLED)
+_INCOMPLETE = int(Flag.INCOMPLETE)
+_NESTED = int(Flag.NESTED)
+_IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
+_FINISHED = state.FINISHED
+
+_get_current = state.get_current
+_set_current = state.set_current
+
+# What certainly carries no usage: the common results are told apart by one look-up.
+_PLAIN = frozenset({type(None), str, bool, int, float, bytes, list, tuple, set})
+
+NOTHING: state.SpanList = [0, 0, 0, 0, None, None, None, 1, 0, 0, 0, None, None, _FINISHED, 0]
+"""A span that ignores everything."""
+
+
+def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> state.SpanList:
+    """Open a span for a call and make it the current one.
+
+    Args:
+        site: What is called.
+        args: The call's positional arguments, looked at only for a task id or when content is captured.
+        kwargs: The call's keyword arguments, likewise.
+
+    Returns:
+        The span, to be given to `finish` or `fail`; one that ignores everything when recording is switched off.
+    """
+    if not state.enabled:
+        return NOTHING
+    parent = _get_current()
+    span_id = state.next_id()
+    started = time_ns()
+    agent = site.agent
+    if parent is None or not parent[2]:
+        scope = state.default_scope if parent is None else parent[5]
+        span = [
+            started, span_id, span_id, 0, site, scope, agent, 1, site.flags, started, 0, parent, None, 0, 0,
+        ]  # fmt: skip
+        if state.sample_rate < 1.0 and random() >= state.sample_rate:  # noqa: S311 - which traces to keep is no secret
+            span[FLAGS] |= _UNSAMPLED
+    elif agent is None:
+        span = [
+            parent[0], parent[1], span_id, parent[2], site, parent[5], parent[6], parent[7], parent[8], started, 0,
+            parent, None, 0, 0,
+        ]  # fmt: skip
+    else:
+        flags = parent[8]
+        span = [
+            parent[0], parent[1], span_id, parent[2], site, parent[5], agent, 1,
+            site.flags | flags & _UNSAMPLED | flags >> _IN_AGENT_SHIFT & _NESTED, started, 0, parent, None, 0, 0,
+        ]  # fmt: skip
+    state.live[span_id] = span
+    _set_current(span)
+    if site.task_of is not None or state.capture_content:
+        _look_at_call(span, site, args, kwargs or {})
+    span[10] = perf_counter_ns()
+    return span
+
+
+def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    try:
+        if site.task_of is not None:
+            task_id = site.task_of(args, kwargs)
+            if task_id is not None:
+                enter_task(span, span[SCOPE].with_task(task_id))
+        if state.capture_content:
+            details_of(span).input = redact_values(plain({"args": args, "kwargs": kwargs}))
+    except Exception as error:
+        trouble("a call's arguments could not be looked at", error)
+
+
+def enter_task(span: state.SpanList, scope: Scope) -> None:
+    """Put a span into a scope; in another task it is no longer inside the agent that surrounds it."""
+    if scope.task_id != span[SCOPE].task_id:
+        span[FLAGS] = span[FLAGS] & ~_NESTED if span[SITE].agent is not None else span[FLAGS] & _UNSAMPLED
+    span[SCOPE] = scope
+
+
+def finish(span: state.SpanList, result: Any = None) -> None:
+    """Close a span whose call has returned, look for usage in the result, and hand it to the journal."""
+    duration = perf_counter_ns() - span[10]
+    if span[13]:
+        return
+    span[13] = _FINISHED
+    state.live.pop(span[2], None)
+    if _get_current() is span:
+        _set_current(span[11])
+    try:
+        if type(result) not in _PLAIN:
+            detect(span, result)
+        if state.capture_content and result is not None:
+            details_of(span).output = redact_values(plain(result))
+        details = span[12]
+        if span[8] & _UNSAMPLED == 0:
+            state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())
+    except Exception as error:
+        trouble("a finished span could not be recorded", error)
+    span[11] = span[12] = None
+
+
+def fail(span: state.SpanList, error: BaseException) -> None:
+    """Close a span whose call has raised: cancelled, timed out, left early, or failed."""
+    duration = perf_counter_ns() - span[CLOCK]
+    if span[STATE]:
+        return
+    span[STATE] = _FINISHED
+    state.live.pop(span[SPAN_ID], None)
+    if _get_current() is span:
+        _set_current(span[PARENT])
+    try:
+        status = _status_of(error)
+        if status == _SUCCESS:
+            span[FLAGS] |= _INCOMPLETE
+        else:
+            add_error(span, error)
+        if span[FLAGS] & _UNSAMPLED == 0:
+            state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded())
+    except Exception as failure:
+        trouble("a failed span could not be recorded", failure)
+    span[PARENT] = span[DETAILS] = None
+
+
+def _status_of(error: BaseException) -> int:
+    if isinstance(error, TimeoutError):
+        return _TIMEOUT
+    if isinstance(error, GeneratorExit):
+        return _SUCCESS
+    # asyncio.CancelledError, concurrent.futures.CancelledError and trio.Cancelled, without importing any of them.
+    for kind in type(error).__mro__:
+        if kind.__name__ in {"CancelledError", "Cancelled"}:
+            return _CANCELLED
+    return _ERROR
+
+
+def suspend(span: state.SpanList, consumer: state.SpanList | None) -> None:
+    """Give the context back to the consumer of a generator while its code does not run."""
+    if _get_current() is span:
+        _set_current(consumer)
+
+
+def resume(span: state.SpanList) -> state.SpanList | None:
+    """Make a generator's span current while its code runs; return what was current in the consumer."""
+    consumer = _get_current()
+    if span[STATE] == 0:
+        _set_current(span)
+    return consumer
+
+
+def is_trace(span: state.SpanList) -> bool:
+    """Tell whether a span stands for an execution, not only for the facts of a `context()`."""
+    return bool(span[SPAN_ID])
+
+
+def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
+    """Make the stand-in for a span that its children see in a changed scope."""
+    if span is None:
+        return [0, 0, 0, 0, None, scope, None, 1, 0, 0, 0, None, None, 0, 0]
+    frame = list(span)
+    frame[SCOPE] = scope
+    frame[PARENT] = span
+    frame[DETAILS] = None
+    return frame
+
+
+def identify(span: state.SpanList) -> tuple[int, int, int, int]:
+    """Return trace id (high, low), span id and parent span id of a span."""
+    return span[TRACE_HIGH], span[TRACE_LOW], span[SPAN_ID], span[PARENT_ID]

@@ -1,0 +1,278 @@
+"""The span as users see it: `span()`, `current_span()`, and what can be recorded on one."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from asp_telemetry.capture import state
+from asp_telemetry.capture.definition import Site, site_for
+from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact
+from asp_telemetry.capture.encoder import identifier
+from asp_telemetry.guard import trouble
+from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
+from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
+from asp_telemetry.ids import execution_uuid
+from asp_telemetry.journal.layout import (
+    ITERATION,
+    PARENT,
+    RETRIES,
+    SITE,
+    SPAN_ID,
+    STATE,
+    TRACE_HIGH,
+    TRACE_LOW,
+)
+
+
+class Span:
+    """Record facts on one execution; made by `span()`, `task()` and `current_span()`.
+
+    Nothing here raises: what cannot be recorded is counted in `stats()` with its reason.
+    """
+
+    __slots__ = ("_iteration", "_site", "_span")
+
+    def __init__(self, span: state.SpanList, site: Site | None = None, iteration: int = 1) -> None:
+        self._span = span
+        self._site = site
+        self._iteration = iteration
+
+    @property
+    def id(self) -> str:
+        """The execution's id, a UUID: the key of its row in `execution_traces`."""
+        return execution_uuid(self._span[TRACE_HIGH], self._span[SPAN_ID])
+
+    @property
+    def root_id(self) -> str:
+        """The trace's id, a UUID."""
+        return execution_uuid(self._span[TRACE_HIGH], self._span[TRACE_LOW])
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether what is recorded here still reaches the journal."""
+        return not self._span[STATE]
+
+    def record_usage(
+        self,
+        answer: Any = None,
+        *,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cache_read_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+    ) -> None:
+        """Record the tokens of one answer; it beats what would be detected, and an answer is counted once.
+
+        Args:
+            answer: A provider's answer, as object or dict; or leave it out and give the counts.
+            input_tokens: All input tokens, those read from or written to a cache included.
+            output_tokens: All output tokens, those of reasoning included.
+            cache_read_tokens: How many of the input tokens were read from a cache.
+            cache_write_tokens: How many of the input tokens were written to a cache.
+            reasoning_tokens: How many of the output tokens were reasoning.
+            model: The model that answered; else the one the decorator or span names.
+            provider: The provider, likewise.
+
+        Example:
+            >>> import asp_telemetry as asp
+            >>> asp.current_span().record_usage(input_tokens=1200, output_tokens=80, model="gpt-4o-mini")
+        """
+        if not self._check("record_usage"):
+            return
+        try:
+            usage = read_usage(answer) if answer is not None else counted_usage(
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                cache_read_tokens=cache_read_tokens,
+                cache_write_tokens=cache_write_tokens,
+                reasoning_tokens=reasoning_tokens,
+            )  # fmt: skip
+            if usage is None:
+                trouble(
+                    "record_usage() was given an answer of unknown shape",
+                    remedy=f"give input_tokens= and output_tokens= instead of a {type(answer).__name__}",
+                )
+                return
+            usage = usage._replace(
+                model=usage.model if model is None else identifier(model),
+                provider=usage.provider if provider is None else identifier(provider, 50),
+            )
+            add_usage(self._span, usage, answer, explicit=True)
+        except UsageError as error:
+            trouble("an answer's usage could not be read", error)
+        except Exception as error:
+            trouble("record_usage() failed", error)
+
+    def record_cost(self, usd: Any) -> None:
+        """Record what the provider says this execution cost; it wins over the computed price, and both are kept.
+
+        Args:
+            usd: Dollars, as text, Decimal or number; text and Decimal are kept to the last digit.
+        """
+        if not self._check("record_cost"):
+            return
+        try:
+            cost = exact(usd)
+            if cost is None:
+                trouble("a cost was not a finite number of at least zero", remedy=f"record_cost({usd!r}) was refused")
+            else:
+                details_of(self._span).cost = cost
+        except Exception as error:
+            trouble("record_cost() failed", error)
+
+    def record_metric(self, metric_type: str, value: Any, unit: str) -> None:
+        """Record a measured value of this execution.
+
+        Args:
+            metric_type: What was measured, such as `"Tool_Calls"`; any name will do.
+            value: A finite number >= 0.
+            unit: Its unit, such as `"count"` or `"ms"`.
+        """
+        if not self._check("record_metric"):
+            return
+        try:
+            add_metric(self._span, metric_type, value, unit)
+        except Exception as error:
+            trouble("record_metric() failed", error)
+
+    def attempt(self) -> None:
+        """Note that the work is tried again within this execution; it adds one to its `Retries`."""
+        if self._check("attempt"):
+            self._span[RETRIES] += 1
+
+    def set(self, *, metadata: dict[str, Any] | None = None, tags: list[str] | None = None) -> None:
+        """Add metadata and tags.
+
+        Args:
+            metadata: Any values by name; those of the same name are replaced.
+            tags: Short texts; each is kept once.
+        """
+        if not self._check("set"):
+            return
+        try:
+            details = details_of(self._span)
+            if metadata is not None:
+                details.metadata = {**(details.metadata or {}), **metadata}
+            if tags is not None:
+                details.tags = list(dict.fromkeys([*(details.tags or ()), *(identifier(tag) for tag in tags)]))
+        except Exception as error:
+            trouble("set() failed", error)
+
+    def _check(self, what: str) -> bool:
+        span = self._span
+        if not span[STATE]:
+            return True
+        if span is not NOTHING:
+            trouble(f"{what}() came after the span had ended", remedy="record inside the with block or the function")
+        return False
+
+    def __enter__(self) -> Self:
+        if self._site is not None:
+            self._span = begin(self._site)
+            if self._iteration != 1 and self._span is not NOTHING:
+                self._span[ITERATION] = self._iteration
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            finish(self._span)
+        else:
+            fail(self._span, error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def span(
+    name: str,
+    *,
+    kind: str = "span",
+    agent_role: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    version: str | None = None,
+    iteration: int = 1,
+    metadata: dict[str, Any] | None = None,
+    tags: list[str] | None = None,
+) -> Span:
+    """Track a block, with `with` or `async with`.
+
+    Args:
+        name: What is done.
+        kind: task, agent, generation, tool, chain, retriever, evaluator, guardrail, embedding or span.
+        agent_role: The role of an agent; its name if left out.
+        model: The model to assume for answers that do not name theirs.
+        provider: The provider, likewise.
+        version: The version of the agent or tool.
+        iteration: Which round of the agent's work this is, from 1.
+        metadata: Any values by name.
+        tags: Short texts.
+
+    Returns:
+        The span; it begins when the block is entered.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> with asp.span("Design", kind="agent", iteration=2) as s:
+        ...     s.record_metric("Tool_Calls", 3, "count")
+    """
+    try:
+        site = site_for(str(name), kind, agent_role, model, provider, version)
+        number = iteration if isinstance(iteration, int) and 0 < iteration < 1 << 31 else 1
+        if number != iteration:
+            trouble("an iteration was not a whole number from 1", remedy=f"iteration={iteration!r} counts as 1")
+    except Exception as error:
+        trouble("span() was called with wrong arguments", error)
+        return Span(NOTHING)
+    if metadata is None and tags is None:
+        return Span(NOTHING, site, number)
+    return _PresetSpan(site, number, metadata, tags)
+
+
+class _PresetSpan(Span):
+    """Begin with metadata and tags."""
+
+    __slots__ = ("_metadata", "_tags")
+
+    def __init__(self, site: Site, iteration: int, metadata: dict[str, Any] | None, tags: list[str] | None) -> None:
+        super().__init__(NOTHING, site, iteration)
+        self._metadata = metadata
+        self._tags = tags
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.set(metadata=self._metadata, tags=self._tags)
+        return self
+
+
+def current_span() -> Span:
+    """Return the innermost open span of this context.
+
+    Returns:
+        The span; never None: outside of any it is one that ignores everything.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> asp.current_span().set(tags=["nightly"])
+    """
+    found = state.get_current()
+    while found is not None and found[SITE] is not None and found[PARENT] is not None and _is_frame(found):
+        found = found[PARENT]
+    return _NO_SPAN if found is None or not found[SPAN_ID] or found[STATE] else Span(found)
+
+
+def _is_frame(found: state.SpanList) -> bool:
+    parent = found[PARENT]
+    return parent is not None and parent[SPAN_ID] == found[SPAN_ID]
+
+
+_NO_SPAN = Span(NOTHING)

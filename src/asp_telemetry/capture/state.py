@@ -1,0 +1,48 @@
+"""The process-wide state of capture: the current span, the live spans, and where finished ones go.
+
+The hot path reads these as globals of this module, the cheapest look-up there is; only `recorder` sets them.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from asp_telemetry.capture.definition import Scope
+from asp_telemetry.ids import span_ids
+from asp_telemetry.journal.layout import STATE
+
+SpanList = list[Any]
+Append = Callable[[int, int, int, SpanList, bytes | None], bool]
+
+FINISHED = 1
+FOREIGN = 2
+
+current: ContextVar[SpanList | None] = ContextVar("asp_telemetry_span", default=None)
+get_current = current.get
+set_current = current.set
+
+live: dict[int, SpanList] = {}
+"""Every open span by its id, oldest first: the writer looks here for executions that have been open for long."""
+
+enabled = True
+capture_content = False
+sample_rate = 1.0
+default_scope = Scope({})
+next_id = span_ids()
+
+
+def unconnected(_kind: int, _status: int, _duration: int, _span: SpanList, _payload: bytes | None) -> bool:
+    """Keep nothing: no recorder has been connected."""
+    return False
+
+
+append: Append = unconnected
+
+
+def after_fork() -> None:
+    """Make a forked child its own: new ids, no live spans; the parent's spans are the parent's to finish."""
+    global next_id, live
+    next_id = span_ids()
+    for span in list(live.values()):
+        span[STATE] = FOREIGN
+    live = {}

@@ -1,0 +1,67 @@
+"""The `journal.json` of a journal: whose it is, where it goes, and which sinks it still owes."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from asp_telemetry.journal.layout import FORMAT_VERSION
+
+FILE_NAME = "journal.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalHeader:
+    """State the facts that let another process finish this journal.
+
+    Attributes:
+        journal_id: Unique name, also the name of the directory.
+        destination: The database's URL without credentials; nobody drains the journal elsewhere.
+        writer: Whether the owner has a writer thread of its own; without one a sidecar drains while it lives.
+        sinks: The sinks that every record is owed to.
+        database_id: The identity of the database that took the first batch, once there was one.
+        format: The version of the byte layout; older code leaves newer journals alone.
+    """
+
+    journal_id: str
+    destination: str
+    writer: bool = True
+    sinks: tuple[str, ...] = ("database",)
+    database_id: str | None = None
+    format: int = FORMAT_VERSION
+    process_id: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+
+    def with_database(self, database_id: str) -> "JournalHeader":
+        """Return the header with the identity of the database that holds the first batch."""
+        return replace(self, database_id=database_id)
+
+    def write(self, directory: Path) -> None:
+        """Write the header so that a reader sees the old one or the new one, never half of one.
+
+        Raises:
+            OSError: If the directory cannot be written.
+        """
+        draft = directory / f".{FILE_NAME}.{os.getpid()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, indent=1)
+        draft.replace(directory / FILE_NAME)
+
+
+def read_journal_header(directory: Path) -> JournalHeader | None:
+    """Read the header of a journal directory.
+
+    Returns:
+        The header, or None where there is none that this code can read: a directory being made, or a newer format.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT_VERSION:
+            return None
+        known = {name: facts[name] for name in JournalHeader.__dataclass_fields__ if name in facts}
+        return JournalHeader(**{**known, "sinks": tuple(facts["sinks"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,271 @@
+"""What a drainer takes records from: the journal of its own process, or one that another process has left or fills."""
+
+import shutil
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from asp_telemetry.journal.counters import Refused, read_counters
+from asp_telemetry.journal.header import JournalHeader, read_journal_header
+from asp_telemetry.journal.journal import LOCK_NAME, Journal
+from asp_telemetry.journal.lane import Lane
+from asp_telemetry.journal.layout import CELLS, COUNTER_LANES, HEADER
+from asp_telemetry.journal.lock import FileLock
+from asp_telemetry.journal.reader import LaneReader
+from asp_telemetry.journal.segment import Segment, read_header
+from asp_telemetry.journal.supply import SEGMENT_SUFFIX
+
+DRAIN_LOCK_NAME = "drain.lock"
+
+
+class Outlet(ABC):
+    """Offer the lanes of one journal to a drainer."""
+
+    header: JournalHeader
+
+    @property
+    def journal_id(self) -> str:
+        """The unique name of the journal."""
+        return self.header.journal_id
+
+    @abstractmethod
+    def lanes(self) -> list[int]:
+        """Return the numbers of all lanes that have taken or refused a record."""
+
+    @abstractmethod
+    def is_quiet(self, lane: int, next_stamp: int, refused: int) -> bool:
+        """Tell whether a lane certainly has nothing new, without reading it.
+
+        Args:
+            lane: The lane's number.
+            next_stamp: The stamp that its next record would bear.
+            refused: How many of its refused records are known already.
+        """
+
+    @abstractmethod
+    def reader(self, lane: int, position: int) -> LaneReader:
+        """Return a reader of one lane that starts at a position."""
+
+    @abstractmethod
+    def refused(self, lane: int) -> Refused:
+        """Return what a lane has refused."""
+
+    @abstractmethod
+    def retire(self, lane: int, position: int) -> None:
+        """Delete the segments of a lane that lie wholly before a committed position."""
+
+    @abstractmethod
+    def is_final(self) -> bool:
+        """Tell whether nothing will be appended any more."""
+
+    @abstractmethod
+    def remember_database(self, database_id: str) -> None:
+        """Note which database holds the journal's records."""
+
+
+class _OwnLane:
+    """Give a reader the segments of a lane of this process."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    def first_from(self, number: int) -> tuple[int, bytes] | None:
+        for segment in _snapshot(self._lane):
+            if segment.number >= number:
+                return segment.number, segment.read()
+        return None
+
+    def is_final(self) -> bool:
+        return False
+
+
+class OwnOutlet(Outlet):
+    """Drain the journal of this process while it is being filled."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @property
+    def header(self) -> JournalHeader:  # type: ignore[override]
+        """What the journal says of itself."""
+        return self._journal.header
+
+    def lanes(self) -> list[int]:
+        """Return the numbers of all lanes."""
+        return [lane.number for lane in list(self._journal.all_lanes)]
+
+    def _lane(self, number: int) -> Lane:
+        return next(lane for lane in list(self._journal.all_lanes) if lane.number == number)
+
+    def is_quiet(self, lane: int, next_stamp: int, refused: int) -> bool:
+        """Tell whether the lane has taken and refused nothing since."""
+        own = self._lane(lane)
+        return own.stamp == (own.first_stamp if next_stamp < 0 else next_stamp) and sum(own.refused) == refused
+
+    def reader(self, lane: int, position: int) -> LaneReader:
+        """Return a reader of one lane."""
+        return LaneReader(_OwnLane(self._lane(lane)), position)
+
+    def refused(self, lane: int) -> Refused:
+        """Return what a lane has refused."""
+        return self._journal.counters.read(lane)
+
+    def retire(self, lane: int, position: int) -> None:
+        """Delete the committed segments that the lane has left."""
+        segments = self._lane(lane).segments
+        while segments and segments[0].full and (segments[0].number + 1) * CELLS <= position:
+            self._journal.supply.retire(segments.popleft())
+
+    def is_final(self) -> bool:
+        """Say no: this process may append at any time."""
+        return False
+
+    def remember_database(self, database_id: str) -> None:
+        """Note which database holds the journal's records."""
+        self._journal.remember_database(database_id)
+
+
+class _FileLane:
+    """Give a reader the segments of a lane of another process."""
+
+    def __init__(self, outlet: "ForeignOutlet", lane: int) -> None:
+        self._outlet = outlet
+        self._lane = lane
+
+    def first_from(self, number: int) -> tuple[int, bytes] | None:
+        for found, path in self._outlet.segments(self._lane):
+            if found >= number:
+                try:
+                    return found, Segment.read_file(path)
+                except FileNotFoundError:
+                    continue
+        return None
+
+    def is_final(self) -> bool:
+        return self._outlet.is_final()
+
+
+class ForeignOutlet(Outlet):
+    """Drain a journal whose owner is dead, or which has no writer of its own.
+
+    Args:
+        directory: The journal's directory.
+        header: The header that was read there.
+    """
+
+    def __init__(self, directory: Path, header: JournalHeader) -> None:
+        self.directory = directory
+        self.header = header
+        self._owner = FileLock(directory / LOCK_NAME)
+        self._drain = FileLock(directory / DRAIN_LOCK_NAME)
+        self._lanes: dict[int, list[tuple[int, Path]]] = {}
+        self._seen: set[str] = set()
+        self._is_final = False
+
+    def claim(self, *, also_living: bool, lock: bool = True) -> bool:
+        """Try to become the one who drains this journal.
+
+        The locks only spare wasted work: what makes the drain exact is the position in the database.
+
+        Args:
+            also_living: Whether to take a journal whose owner lives but has no writer.
+            lock: Whether to ask the locks at all; tests turn them off to prove the sentence above.
+
+        Returns:
+            Whether the caller should drain.
+        """
+        try:
+            if not lock:
+                self._is_final = True
+            elif not self._drain.acquire():
+                return False
+            elif self._owner.acquire():
+                self._is_final = True
+            elif not also_living or self.header.writer:
+                self._drain.release()
+                return False
+        except OSError:
+            return False
+        self.refresh()
+        return True
+
+    def refresh(self) -> None:
+        """Look for segments that have been taken since, and whether the owner has died."""
+        if not self._is_final and self._owner.acquire():
+            self._is_final = True
+        for path in sorted(self.directory.glob(f"*{SEGMENT_SUFFIX}")):
+            if path.name in self._seen:
+                continue
+            try:
+                with path.open("rb") as file:
+                    header = read_header(file.read(HEADER.size))
+            except OSError:
+                continue
+            if header is not None:
+                self._seen.add(path.name)
+                self._lanes.setdefault(header.lane, []).append((header.number, path))
+                self._lanes[header.lane].sort()
+
+    def segments(self, lane: int) -> list[tuple[int, Path]]:
+        """Return number and path of the segments of a lane, in order."""
+        return list(self._lanes.get(lane, ()))
+
+    def lanes(self) -> list[int]:
+        """Return the numbers of all lanes that have taken or refused a record."""
+        refusing = (lane for lane in range(1, COUNTER_LANES + 1) if read_counters(self.directory, lane).counts)
+        return sorted({*self._lanes, *refusing}) if self._is_final else sorted(self._lanes)
+
+    def is_quiet(self, lane: int, next_stamp: int, refused: int) -> bool:
+        """Say no: only the files of another process tell."""
+        return False
+
+    def reader(self, lane: int, position: int) -> LaneReader:
+        """Return a reader of one lane."""
+        return LaneReader(_FileLane(self, lane), position)
+
+    def refused(self, lane: int) -> Refused:
+        """Return what a lane has refused."""
+        return read_counters(self.directory, lane)
+
+    def retire(self, lane: int, position: int) -> None:
+        """Delete the committed segments, except the one that a living owner may still append to."""
+        segments = self._lanes.get(lane, [])
+        while len(segments) > 1 and (segments[0][0] + 1) * CELLS <= position:
+            segments.pop(0)[1].unlink(missing_ok=True)
+
+    def is_final(self) -> bool:
+        """Tell whether the owner is dead."""
+        return self._is_final
+
+    def remember_database(self, database_id: str) -> None:
+        """Note which database holds the journal's records."""
+        if self.header.database_id != database_id:
+            self.header = self.header.with_database(database_id)
+            self.header.write(self.directory)
+
+    def delete(self) -> None:
+        """Remove the whole journal after all of it has been committed."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Leave the journal to others."""
+        self._drain.release()
+        self._owner.release()
+
+
+def find_journals(base: Path) -> list[ForeignOutlet]:
+    """Find the journals below a directory, oldest first; what has no readable header is left alone."""
+    try:
+        directories = sorted(path for path in base.iterdir() if path.is_dir())
+    except OSError:
+        return []
+    found = ((directory, read_journal_header(directory)) for directory in directories)
+    return [ForeignOutlet(directory, header) for directory, header in found if header is not None]
+
+
+def _snapshot(lane: Lane) -> list[Segment]:
+    while True:
+        try:
+            return list(lane.segments)
+        except RuntimeError:
+            continue  # the lane rolled while we looked

@@ -1,0 +1,239 @@
+"""The settings: from arguments, else `ASP_*` variables, else defaults; checked once, with name, value and remedy."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from asp_telemetry.errors import ConfigurationError
+
+DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
+_SQLITE = "sqlite"
+_POSTGRES = frozenset({"postgresql", "postgres"})
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+_MIN_JOURNAL_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hold what `configure()` has decided; paths are absolute.
+
+    Attributes:
+        database: The database's URL, credentials included: never log it, `destination` is for that.
+        journal_dir: The folder of this destination's journals.
+        journal_max_bytes: The limit on all of them together.
+        journal_full: What happens at the limit: `"drop_new"` or `"block"`.
+        block_seconds: How long `"block"` waits at most.
+        writer: Whether this process drains its journal itself.
+        flush_on_sigterm: Whether SIGTERM flushes before the old handler runs.
+        exit_seconds: How long the flush at exit may take.
+        capture_content: Whether arguments and results of tracked functions are stored.
+        sample_rate: The share of traces that are recorded, 0 to 1.
+        strict: Whether faults of this package are raised.
+        disabled: Whether nothing is recorded at all.
+    """
+
+    database: str
+    journal_dir: Path
+    journal_max_bytes: int = 1 << 30
+    journal_full: str = "drop_new"
+    block_seconds: float = 5.0
+    writer: bool = True
+    flush_on_sigterm: bool = False
+    exit_seconds: float = 2.0
+    capture_content: bool = False
+    sample_rate: float = 1.0
+    strict: bool = False
+    disabled: bool = False
+    project_id: str | None = None
+    user_id: str | None = None
+    environment: str | None = None
+    release: str | None = None
+
+    @property
+    def destination(self) -> str:
+        """The database's URL without credentials: safe to log, and the name that the journal bears."""
+        return destination_of(self.database)
+
+    @property
+    def scope_facts(self) -> dict[str, str]:
+        """The facts that every execution of this process shares."""
+        facts = {
+            "project_id": self.project_id,
+            "user_id": self.user_id,
+            "environment": self.environment,
+            "release": self.release,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Work out the settings.
+
+    Args:
+        given: The arguments of `configure()`; those that are None count as not given.
+        environ: The variables to read; those of the process if left out.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        ConfigurationError: If a value cannot be used, with its name, the value and the remedy.
+
+    Example:
+        >>> resolve({"database": "sqlite:////tmp/a.db"}, {}).destination
+        'sqlite:////tmp/a.db'
+    """
+    variables = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for name, (variable, read) in _READERS.items():
+        source, raw = f"{name}=", given.get(name)
+        if raw is None and variable in variables:
+            source, raw = variable, variables[variable]
+        if raw is None:
+            continue
+        try:
+            values[name] = read(raw)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
+    database = absolute_database(values.pop("database", DEFAULT_DATABASE))
+    journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
+    return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination
+
+
+def absolute_database(url: str) -> str:
+    """Check a database URL and make the path of an SQLite one absolute.
+
+    Raises:
+        ConfigurationError: If the scheme is unknown or the URL names no database file.
+    """
+    parts = urlsplit(str(url))
+    if parts.scheme in _POSTGRES:
+        if not parts.path.strip("/"):
+            raise ConfigurationError(
+                f"the database URL {destination_of(url)!r} names no database; write postgresql://user@host/database"
+            )
+        return str(url)
+    if parts.scheme != _SQLITE:
+        shown = f"{parts.scheme}://…" if parts.scheme and parts.netloc else str(url)
+        raise ConfigurationError(
+            f"the database URL {shown!r} has no scheme that is known; write sqlite:///path/to/file.db "
+            "(four slashes for an absolute path) or postgresql://user:password@host/database"
+        )
+    return f"sqlite:///{quote(str(sqlite_path(url)))}"
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the absolute path of the file that an SQLite URL names: three slashes relative, four absolute.
+
+    Raises:
+        ConfigurationError: If the URL names no file: records have to outlive the process.
+    """
+    rest = str(url).removeprefix("sqlite://")
+    name = unquote(rest.partition("?")[0].removeprefix("/"))
+    if not rest.startswith("/") or name in {"", ":memory:"}:
+        raise ConfigurationError(
+            f"the database URL {url!r} names no file; write sqlite:///data/asp_telemetry.db or sqlite:////absolute/path.db"
+        )
+    return Path(os.path.abspath(name))  # noqa: PTH100 - see resolve
+
+
+def is_sqlite(url: str) -> bool:
+    """Tell whether a checked URL names an SQLite file."""
+    return urlsplit(url).scheme == _SQLITE
+
+
+def destination_of(url: str) -> str:
+    """Return a database URL without user, password and options."""
+    parts = urlsplit(str(url))
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def default_journal_dir(database: str, variables: Mapping[str, str]) -> Path:
+    """Return where journals lie if nobody says otherwise: beside an SQLite file, else in the user's state directory."""
+    if is_sqlite(database):
+        return sqlite_path(database).parent / "asp-journal"
+    state = variables.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    name = hashlib.sha256(destination_of(database).encode()).hexdigest()[:16]
+    host = (urlsplit(database).hostname or "local").replace("/", "_")
+    return Path(state) / "asp-telemetry" / f"{host}-{name}"
+
+
+def _flag(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    text = str(raw).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("it must be 1 or 0, true or false, yes or no, on or off")
+
+
+def _share(raw: Any) -> float:
+    share = float(raw)
+    if not 0 <= share <= 1:
+        raise ValueError("it must be a number from 0 to 1")
+    return share
+
+
+def _seconds(raw: Any) -> float:
+    seconds = float(raw)
+    if not 0 <= seconds <= 3600:
+        raise ValueError("it must be a number of seconds from 0 to 3600")
+    return seconds
+
+
+def _journal_bytes(raw: Any) -> int:
+    size = int(raw)
+    if size < _MIN_JOURNAL_BYTES:
+        raise ValueError(f"it must be a whole number of bytes, at least {_MIN_JOURNAL_BYTES}")
+    return size
+
+
+def _journal_full(raw: Any) -> str:
+    if raw not in {"drop_new", "block"}:
+        raise ValueError('it must be "drop_new" or "block"')
+    return str(raw)
+
+
+def _text(raw: Any) -> str:
+    text = str(raw)
+    if not 0 < len(text) <= 100:
+        raise ValueError("it must have 1 to 100 characters")
+    return text
+
+
+def _path(raw: Any) -> str:
+    text = os.fspath(raw)
+    if not text:
+        raise ValueError("it must name a folder")
+    return str(text)
+
+
+_READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "database": ("ASP_DATABASE_URL", str),
+    "journal_dir": ("ASP_JOURNAL_DIR", _path),
+    "journal_max_bytes": ("ASP_JOURNAL_MAX_BYTES", _journal_bytes),
+    "journal_full": ("ASP_JOURNAL_FULL", _journal_full),
+    "block_seconds": ("ASP_JOURNAL_BLOCK_SECONDS", _seconds),
+    "writer": ("ASP_WRITER", _flag),
+    "flush_on_sigterm": ("ASP_FLUSH_ON_SIGTERM", _flag),
+    "exit_seconds": ("ASP_EXIT_SECONDS", _seconds),
+    "capture_content": ("ASP_CAPTURE_CONTENT", _flag),
+    "sample_rate": ("ASP_SAMPLE_RATE", _share),
+    "strict": ("ASP_STRICT", _flag),
+    "disabled": ("ASP_TELEMETRY_DISABLED", _flag),
+    "project_id": ("ASP_PROJECT_ID", _text),
+    "user_id": ("ASP_USER_ID", _text),
+    "environment": ("ASP_ENVIRONMENT", _text),
+    "release": ("ASP_RELEASE", _text),
+}
+
+NAMES = frozenset(_READERS)
+assert frozenset(field.name for field in fields(Settings)) == NAMES

@@ -1,0 +1,89 @@
+"""Finds the journals that dead processes have left and finishes them: drain, mark the abandoned, delete."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from asp_telemetry.guard import note
+from asp_telemetry.journal.outlet import ForeignOutlet, find_journals
+from asp_telemetry.writer.drainer import Drainer
+from asp_telemetry.writer.sink import Sink
+
+
+class Adoption:
+    """Keep the foreign journals that this process drains.
+
+    Args:
+        bases: The folders to look in.
+        destination: Only journals of this destination are touched.
+        own: The id of this process's own journal, if it has one.
+        also_living: Whether to follow living processes that have no writer, as a sidecar does.
+        force: Whether to drain also what was begun into another database at the same address.
+        use_locks: Whether to respect the locks that spare two drainers the same work.
+    """
+
+    def __init__(
+        self,
+        bases: Iterable[Path],
+        destination: str,
+        own: str | None,
+        *,
+        also_living: bool = False,
+        force: bool = False,
+        use_locks: bool = True,
+    ) -> None:
+        self._bases = list(dict.fromkeys(bases))
+        self._destination = destination
+        self._own = own
+        self._also_living = also_living
+        self._force = force
+        self._use_locks = use_locks
+        self.outlets: list[ForeignOutlet] = []
+        self.elsewhere: list[ForeignOutlet] = []
+        self.finished = 0
+        self.abandoned = 0
+
+    def look(self, identity: str | None) -> None:
+        """Claim what has appeared since the last look.
+
+        Args:
+            identity: The database's identity: a journal begun into another one is left alone.
+        """
+        for outlet in self.outlets:
+            outlet.refresh()
+        known = {outlet.journal_id for outlet in self.outlets} | {self._own}
+        self.elsewhere = []
+        for base in self._bases:
+            for found in find_journals(base):
+                if found.journal_id in known:
+                    continue
+                begun_in = found.header.database_id
+                if found.header.destination != self._destination or (
+                    not self._force and begun_in is not None and identity is not None and begun_in != identity
+                ):
+                    self.elsewhere.append(found)
+                elif found.claim(also_living=self._also_living, lock=self._use_locks):
+                    self.outlets.append(found)
+        for found in self.elsewhere:
+            if found.header.destination == self._destination:
+                note(
+                    "a journal belongs to a database that is no longer here",
+                    remedy=f"{found.directory} waits; `asp-telemetry drain --force` writes it into this one",
+                )
+
+    async def finish(self, drainer: Drainer, sink: Sink) -> None:
+        """End the journals of which everything is committed and nothing can come any more."""
+        for outlet in list(self.outlets):
+            if not outlet.is_final() or not drainer.is_drained(outlet):
+                continue
+            self.abandoned += await sink.abandon(outlet.journal_id)
+            outlet.delete()
+            await sink.forget(outlet.journal_id)
+            drainer.forget(outlet.journal_id)
+            self.outlets.remove(outlet)
+            self.finished += 1
+
+    def release(self) -> None:
+        """Leave what is not finished to others."""
+        for outlet in self.outlets:
+            outlet.release()
+        self.outlets = []

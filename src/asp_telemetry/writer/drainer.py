@@ -1,0 +1,257 @@
+"""Moves records from journals into a sink, each exactly once: read, build, commit with the position, retire."""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from time import sleep
+from typing import Any
+
+import orjson
+
+from asp_telemetry.errors import PositionMovedError, RowRefusedError
+from asp_telemetry.guard import note
+from asp_telemetry.journal.outlet import Outlet
+from asp_telemetry.journal.reader import LaneReader
+from asp_telemetry.writer.batch import Batch, Checkpoint, Entry, Move, Rejection
+from asp_telemetry.writer.rows import RowBuilder
+from asp_telemetry.writer.sink import Sink
+
+BATCH = 2_000
+"""The most records of one transaction."""
+
+# A writer that decodes without a pause wakes the host's other threads late; so it works in small pieces with short
+# real sleeps between them.
+_PIECE = 64
+_PAUSE_SECONDS = 0.000_05
+
+
+@dataclass
+class LaneState:
+    """Know how far one lane has been read, and how far what was read is committed."""
+
+    outlet: Outlet
+    number: int
+    key: str
+    reader: LaneReader
+    committed: Checkpoint
+    committed_stamp: int = -1
+    counted_lost: int = 0
+    refused: int = 0
+
+
+@dataclass
+class Part:
+    """Be what is committed at once: a whole batch, or a half of one that was refused."""
+
+    entries: list[Entry]
+    rejections: list[Rejection]
+    reached: "dict[str, Reached]"
+
+
+@dataclass
+class Reached:
+    """State how far a lane has been read with a batch, and what was lost or refused on the way."""
+
+    position: int
+    stamp: int
+    dropped: dict[str, int]
+    refused: int
+
+
+class Drainer:
+    """Drain any number of journals into one sink.
+
+    Args:
+        sink: Where the records go.
+        considerate: Whether the host's threads run in this process and need the pauses.
+    """
+
+    def __init__(self, sink: Sink, *, considerate: bool = True) -> None:
+        self._sink = sink
+        self._builder = RowBuilder()
+        self._lanes: dict[str, LaneState] = {}
+        self._loaded: dict[str, dict[str, Checkpoint]] = {}
+        self._identity: str | None = None
+        self._parts: deque[Part] = deque()
+        self._considerate = considerate
+
+    def states(self, journal_id: str) -> list[LaneState]:
+        """Return what is known of the lanes of one journal."""
+        return [state for state in list(self._lanes.values()) if state.outlet.journal_id == journal_id]
+
+    async def drain(self, outlets: list[Outlet]) -> int:
+        """Commit one batch.
+
+        Args:
+            outlets: The journals to take from.
+
+        Returns:
+            How many records were committed, at least 1 if anything moved; 0 if all there was is committed.
+
+        Raises:
+            StoreUnavailableError: If the sink cannot be written now; the batch is kept and tried again first.
+        """
+        identity = await self._sink.open()
+        if identity != self._identity:
+            self._identity = identity
+            self._reload()
+        if not self._parts:
+            for outlet in outlets:
+                await self._meet(outlet)
+            part = self._collect(outlets)
+            if not part.reached:
+                return 0
+            self._parts.append(part)
+        count = 0
+        while self._parts:
+            part = self._parts[0]
+            try:
+                await self._write(part)
+            except PositionMovedError:
+                self._reload()
+                return count + 1
+            except RowRefusedError as refusal:
+                self._parts.popleft()
+                self._parts.extendleft(reversed(_divided(part, refusal)))
+            else:
+                self._parts.popleft()
+                count += len(part.entries) + len(part.rejections)
+        for outlet in outlets:
+            outlet.remember_database(identity)
+        return max(count, 1)
+
+    def _reload(self) -> None:
+        """Start from the positions in the database: another drainer, or another database, knows better."""
+        self._lanes.clear()
+        self._loaded.clear()
+        self._parts.clear()
+
+    async def _meet(self, outlet: Outlet) -> None:
+        journal_id = outlet.journal_id
+        if journal_id not in self._loaded:
+            self._loaded[journal_id] = await self._sink.checkpoints(journal_id)
+        for number in outlet.lanes():
+            key = f"{journal_id}/{number}"
+            if key not in self._lanes:
+                committed = self._loaded[journal_id].get(key, Checkpoint())
+                reader = outlet.reader(number, committed.position)
+                refused = sum(count for reason, count in committed.dropped.items() if reason != "lost")
+                self._lanes[key] = LaneState(outlet, number, key, reader, committed, refused=refused)
+
+    def _collect(self, outlets: list[Outlet]) -> Part:
+        entries: list[Entry] = []
+        rejections: list[Rejection] = []
+        reached: dict[str, Reached] = {}
+        for outlet in outlets:
+            for state in self.states(outlet.journal_id):
+                if outlet.is_quiet(state.number, state.reader.next_stamp, state.refused):
+                    continue
+                while len(entries) < BATCH and self._read_piece(state, entries, rejections):
+                    if self._considerate:
+                        sleep(_PAUSE_SECONDS)
+                found = self._reached(state)
+                if found is not None:
+                    reached[state.key] = found
+        return Part(entries, rejections, reached)
+
+    def _read_piece(self, state: LaneState, entries: list[Entry], rejections: list[Rejection]) -> bool:
+        records = state.reader.read(_PIECE)
+        for record in records:
+            try:
+                entries.append(self._builder.build(state.key, record))
+            except Exception as error:
+                note("a record could not be turned into rows", error, "it stands in rejected_records")
+                raw = {"slot": list(record.slot), "payload": (record.payload or b"").decode("utf-8", "replace")}
+                reason = f"{type(error).__name__}: {error}"
+                rejections.append(Rejection(state.key, record.sequence, _dumps(raw), reason))
+        return len(records) == _PIECE
+
+    def _reached(self, state: LaneState) -> Reached | None:
+        reader = state.reader
+        refused = state.outlet.refused(state.number)
+        dropped = {name: count for name, count in state.committed.dropped.items() if name == "lost"}
+        lost = reader.lost - state.counted_lost
+        if lost:
+            dropped["lost"] = dropped.get("lost", 0) + lost
+        dropped.update(refused.counts)
+        total = sum(refused.counts.values())
+        if reader.position == state.committed.position and dropped == state.committed.dropped:
+            return None
+        return Reached(reader.position, reader.next_stamp, dropped, total)
+
+    async def _write(self, part: Part) -> None:
+        entries, rejections, reached = part.entries, part.rejections, part.reached
+        targets = {**_ends(entries), **reached}
+        stored: dict[str, int] = dict.fromkeys(targets, 0)
+        rejected: dict[str, int] = dict.fromkeys(targets, 0)
+        for entry in entries:
+            stored[entry.lane] += 1
+        for rejection in rejections:
+            rejected[rejection.lane] += 1
+        moves: list[Move] = []
+        for key, target in targets.items():
+            before = self._lanes[key].committed
+            after = Checkpoint(
+                target.position,
+                before.stored + stored[key],
+                before.rejected + rejected[key],
+                target.dropped if key in reached else before.dropped,
+            )
+            moves.append(Move(key, before.position, after))
+        await self._sink.write(Batch(entries, moves, rejections))
+        for move in moves:
+            state = self._lanes[move.lane]
+            state.committed = replace(move.after)
+            if move.lane in reached:
+                state.committed_stamp = reached[move.lane].stamp
+                state.counted_lost = state.reader.lost
+                state.refused = reached[move.lane].refused
+                state.outlet.retire(state.number, move.after.position)
+
+    def is_drained(self, outlet: Outlet) -> bool:
+        """Tell whether all that a journal holds now has been committed."""
+        if self._parts:
+            return False
+        states = self.states(outlet.journal_id)
+        return {state.number for state in states} >= set(outlet.lanes()) and all(
+            self._reached(state) is None for state in states
+        )
+
+    def forget(self, journal_id: str) -> None:
+        """Forget a journal that is no more."""
+        self._loaded.pop(journal_id, None)
+        for state in self.states(journal_id):
+            del self._lanes[state.key]
+
+
+def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
+    """Halve a part that the database refuses, until what it refuses stands alone; put that aside with the reason.
+
+    Raises:
+        RowRefusedError: If there is no row to blame.
+    """
+    entries = part.entries
+    if not entries:
+        raise refusal
+    if len(entries) == 1:
+        entry = entries[0]
+        note("the database refused a record", refusal, "it stands in rejected_records")
+        rejection = Rejection(entry.lane, entry.sequence, _dumps(_described(entry)), str(refusal))
+        return [Part([], [*part.rejections, rejection], {**_ends(entries), **part.reached})]
+    first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
+    later = {entry.lane for entry in second} | {rejection.lane for rejection in part.rejections}
+    earlier_reached = {key: value for key, value in part.reached.items() if key not in later}
+    later_reached = {key: value for key, value in part.reached.items() if key in later}
+    return [Part(first, [], earlier_reached), Part(second, part.rejections, later_reached)]
+
+
+def _ends(entries: list[Entry]) -> dict[str, Reached]:
+    """Return how far the entries alone take their lanes."""
+    return {entry.lane: Reached(entry.end, -1, {}, 0) for entry in entries}
+
+
+def _described(entry: Entry) -> dict[str, Any]:
+    return {"change": entry.change.name, "row": entry.row, "metrics": entry.metrics, "task_id": entry.task_id}
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,96 @@
+"""Turns the facts of tasks, defects and bootstrap metrics into columns; what they hold the database checks."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from asp_telemetry.writer.definitions import ScopeFacts
+
+_TASK_JSON = {
+    "semantic_units": "semantic_units_json",
+    "estimated_cost_vector": "estimated_cost_vector_json",
+    "human_corrections": "human_corrections_json",
+    "components_affected": "components_affected",
+    "metadata": "metadata",
+}
+_TASK_PLAIN = (
+    "task_id", "project_id", "user_id", "task_type", "task_description", "requirements_text", "estimated_complexity",
+    "actual_complexity", "bootstrap_phase", "human_reviewed", "status",
+)  # fmt: skip
+_DEFECT_PLAIN = (
+    "defect_id", "task_id", "project_id", "user_id", "defect_type", "severity", "phase_injected", "phase_removed",
+    "component_path", "function_name", "line_number", "description", "root_cause", "resolution_notes",
+    "flagged_by_agent", "validated_by_human", "false_positive",
+)  # fmt: skip
+_BOOTSTRAP_PLAIN = (
+    "capability_name", "capability_mode", "tasks_completed", "tasks_required_for_graduation", "primary_metric_name",
+    "primary_metric_value", "primary_metric_target", "metric_direction", "graduation_criteria_met", "graduation_notes",
+)  # fmt: skip
+
+
+def task_columns(facts: dict[str, Any], scope: ScopeFacts, moment: str) -> dict[str, Any]:
+    """Return the columns of a task: those that the facts name, and whose task it is.
+
+    Args:
+        facts: What was recorded, `task_id` among it.
+        scope: The scope it was recorded in; project and user come from there where the facts do not say.
+        moment: When it was recorded, UTC text.
+    """
+    columns = _plain(facts, _TASK_PLAIN)
+    for name, column in _TASK_JSON.items():
+        columns[column] = _json(facts.get(name))
+    same_task = scope.task_id == facts["task_id"]
+    columns["project_id"] = columns["project_id"] or (scope.project_id if same_task else None)
+    columns["user_id"] = columns["user_id"] or (scope.user_id if same_task else None)
+    columns["moment"] = moment
+    return columns
+
+
+def defect_columns(
+    facts: dict[str, Any], scope: ScopeFacts, moment: str, execution: str | None, root: str | None
+) -> dict[str, Any]:
+    """Return the columns of a defect, or of what is later found out about one.
+
+    Args:
+        facts: What was recorded, `defect_id` among it.
+        scope: The scope it was recorded in.
+        moment: When it was recorded, UTC text.
+        execution: The execution it was recorded in, if any.
+        root: The trace of that execution: its task id, where no task was named.
+    """
+    columns = _plain(facts, _DEFECT_PLAIN)
+    columns["task_id"] = columns["task_id"] or scope.task_id or root
+    columns["project_id"] = columns["project_id"] or scope.project_id
+    columns["user_id"] = scope.user_id
+    columns["correlation_id"] = execution
+    columns["effort_to_fix_json"] = _json(facts.get("effort_to_fix"))
+    columns["metadata"] = _json(facts.get("metadata"))
+    columns["moment"] = moment
+    return columns
+
+
+def bootstrap_columns(facts: dict[str, Any], moment: str) -> dict[str, Any]:
+    """Return the columns of a bootstrap metric; a period that is not given is the moment itself."""
+    columns = _plain(facts, _BOOTSTRAP_PLAIN)
+    columns["measured_at"] = moment
+    for name in ("measurement_period_start", "measurement_period_end"):
+        columns[name] = _utc(facts[name]) if name in facts else moment
+    columns["secondary_metrics_json"] = _json(facts.get("secondary_metrics_json"))
+    columns["metadata"] = _json(facts.get("metadata"))
+    return columns
+
+
+def _plain(facts: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    columns = {name: facts.get(name) for name in names}
+    return {name: int(value) if isinstance(value, bool) else value for name, value in columns.items()}
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _utc(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return aware.strftime("%Y-%m-%d %H:%M:%S.%f")

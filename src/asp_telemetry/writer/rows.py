@@ -1,0 +1,222 @@
+"""Turns records into rows: plain text tuples, built once for every database.
+
+Metric rows are additive: tokens, cost, tool calls and retries stand once, at the execution where they happened, under
+the role of the nearest enclosing agent; latency stands once per agent, marked where that agent runs inside another.
+"""
+
+from typing import Any
+
+import orjson
+
+from asp_telemetry.clock import now_text, utc_text
+from asp_telemetry.ids import execution_uuid
+from asp_telemetry.journal.layout import Flag, Kind, Status
+from asp_telemetry.journal.reader import Record
+from asp_telemetry.writer.batch import Change, Entry, Row
+from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
+from asp_telemetry.writer.facts import defect_columns, bootstrap_columns, task_columns
+from asp_telemetry.writer.money import Money
+
+OPEN_AFTER_NS = 1_000_000_000
+"""How long an execution has to be open before the writer records it as such, in ns."""
+
+# An execution that comes near that age may have been opened: its final row has to expect an open one.
+_MAY_BE_OPEN_NS = OPEN_AFTER_NS - 200_000_000
+
+_STATUS = {
+    int(Status.SUCCESS): "success",
+    int(Status.ERROR): "error",
+    int(Status.TIMEOUT): "timeout",
+    int(Status.CANCELLED): "cancelled",
+}
+_EXECUTION, _OPEN = int(Kind.EXECUTION), int(Kind.OPEN)
+_NESTED, _INCOMPLETE = int(Flag.NESTED), int(Flag.INCOMPLETE)
+_dumps = orjson.dumps
+
+
+def _json(value: Any) -> str | None:
+    return None if not value else _dumps(value).decode()
+
+
+def milliseconds(nanoseconds: int) -> str:
+    """Write a duration in ms as exact decimal text.
+
+    Example:
+        >>> milliseconds(1_234_567)
+        '1.234567'
+    """
+    return f"{nanoseconds // 1_000_000}.{nanoseconds % 1_000_000:06d}"
+
+
+class RowBuilder:
+    """Build the entries of records; one instance belongs to one drainer."""
+
+    def __init__(self) -> None:
+        self._definitions = Definitions()
+        self._money = Money()
+
+    def build(self, lane: str, record: Record) -> Entry:
+        """Build what one record becomes.
+
+        Raises:
+            ValueError: If the record is of a kind that this code does not know.
+        """
+        kind = record.slot[0]
+        if kind == _EXECUTION:
+            return self._execution(lane, record)
+        payload = _loads(record.payload)
+        facts = payload.get("facts") or {}
+        scope = self._definitions.scope(record.scope)
+        moment = utc_text(record.slot[9])
+        if kind == _OPEN:
+            return self._open(lane, record, scope, facts)
+        if kind == Kind.TASK:
+            row = task_columns(facts, scope, moment)
+            return Entry(lane, record.sequence, record.end, Change.TASK, row, task_id=row["task_id"])
+        owner = execution_uuid(record.slot[5], record.slot[7]) if record.slot[7] else None
+        if kind in (Kind.DEFECT, Kind.DEFECT_UPDATE):
+            root = execution_uuid(record.slot[5], record.slot[6]) if record.slot[7] else None
+            row = defect_columns(facts, scope, moment, owner, root)
+            change = Change.DEFECT if kind == Kind.DEFECT else Change.RESOLVE_DEFECT
+            return Entry(lane, record.sequence, record.end, change, row, task_id=row.get("task_id"))
+        if kind == Kind.BOOTSTRAP:
+            row = bootstrap_columns(facts, moment)
+            return Entry(lane, record.sequence, record.end, Change.BOOTSTRAP, row)
+        raise ValueError(f"a record of kind {kind} is unknown to this version")
+
+    def _open(self, lane: str, record: Record, scope: ScopeFacts, facts: dict[str, Any]) -> Entry:
+        site = self._definitions.site(record.site)
+        context = {"journal_id": lane.partition("/")[0]}
+        row = self._trace(record, site, scope, "in_progress", None, {}, context, None)
+        task = facts.get("task")
+        is_run = site.kind == "task" and scope.task_id is not None
+        if is_run and task is not None:
+            columns = task_columns({**task, "task_id": scope.task_id}, scope, utc_text(record.slot[9]))
+            row = (row, columns)
+        else:
+            row = (row, None)
+        return Entry(
+            lane, record.sequence, record.end, Change.OPEN_TRACE, row, task_id=scope.task_id, task_run=is_run
+        )
+
+    def _execution(self, lane: str, record: Record) -> Entry:
+        slot = record.slot
+        duration = slot[10]
+        site = self._definitions.site(record.site)
+        scope = self._definitions.scope(record.scope)
+        agent = site if record.agent is record.site else self._definitions.site(record.agent)
+        payload = _loads(record.payload) if slot[3] else {}
+        context: dict[str, Any] = {}
+        if slot[3] and record.payload is None:
+            context["damaged"] = "the details of this execution were damaged"
+        if slot[2] & _INCOMPLETE:
+            context["completed"] = False
+        metrics: list[Row] = []
+        usage: str | None = None
+        if payload:
+            for name in ("metadata", "chunks"):
+                if name in payload:
+                    context[name] = payload[name]
+            if "source" in payload:
+                context["usage_source"] = payload["source"]
+        values: list[tuple[str, str, str, str | None, str | None, str | None]] = []
+        if site.kind == "agent":
+            values.append(("Latency", milliseconds(duration), "ms", None, None, None))
+        elif site.kind == "tool":
+            values.append(("Tool_Calls", "1", "count", None, None, None))
+        if slot[15]:
+            values.append(("Retries", str(slot[15]), "count", None, None, None))
+        if payload:
+            if "first_token_ns" in payload:
+                first = milliseconds(payload["first_token_ns"])
+                values.append(("Time_To_First_Token", first, "ms", site.model, site.provider, None))
+            if "usage" in payload or "cost" in payload:
+                usage, reason = self._money.account(payload, site, slot[9], values)
+                if reason is not None:
+                    context["unpriced"] = reason
+            for metric in payload.get("metrics", ()):
+                values.append((*metric, None, None, None))
+        if scope.fixing is not None:
+            context["fixing"] = scope.fixing
+        row = self._trace(record, site, scope, _STATUS.get(slot[1], "error"), duration, payload, context, usage)
+        if values:
+            moment = utc_text(slot[9] + duration)
+            fixing = None if scope.fixing is None else scope.fixing
+            head = (moment, row[13], scope.subtask_id, scope.project_id, scope.user_id, row[0], agent.role,
+                    agent.version, slot[14])  # fmt: skip
+            nested = 1 if slot[2] & _NESTED else 0
+            for metric_type, value, unit, model, provider, metadata in values:
+                note = metadata if fixing is None else _with_fixing(metadata, fixing)
+                metrics.append((*head, metric_type, value, unit, nested, model, provider, note))
+        is_run = site.kind == "task" and scope.task_id is not None
+        change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
+        return Entry(
+            lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing
+        )
+
+    def _trace(
+        self,
+        record: Record,
+        site: SiteFacts,
+        scope: ScopeFacts,
+        status: str,
+        duration: int | None,
+        payload: dict[str, Any],
+        context: dict[str, Any],
+        usage: str | None,
+    ) -> Row:
+        slot = record.slot
+        high, parent = slot[5], slot[8]
+        root = execution_uuid(high, slot[6])
+        if scope.project_id is not None:
+            context["project_id"] = scope.project_id
+        if site.version is not None:
+            context["version"] = site.version
+        tags: list[str] | tuple[str, ...] = scope.tags
+        if "tags" in payload:
+            tags = list(dict.fromkeys([*scope.tags, *payload["tags"]]))
+        error = payload.get("error") or (None, None)
+        role = site.role if site.kind == "agent" else self._definitions.site(record.agent).role
+        now = now_text()
+        return (
+            execution_uuid(high, slot[7]),
+            root,
+            execution_uuid(high, parent) if parent else None,
+            scope.session_id or root,
+            scope.user_id,
+            scope.environment,
+            scope.release,
+            slot[14],
+            scope.subtask_id,
+            "agent_delegation" if parent else "user_prompt",
+            site.kind,
+            site.name,
+            role,
+            scope.task_id or root,
+            utc_text(slot[9]),
+            None if duration is None else utc_text(slot[9] + duration),
+            None if duration is None else milliseconds(duration),
+            status,
+            None if duration is None else 1 if status == "success" else 0,
+            error[1],
+            error[0],
+            _json(context),
+            _json(tags),
+            usage,
+            _json(payload.get("input")),
+            _json(payload.get("output")),
+            now,
+            now,
+        )
+
+
+def _loads(payload: bytes | None) -> dict[str, Any]:
+    if payload is None:
+        return {}
+    decoded: dict[str, Any] = orjson.loads(payload)
+    return decoded
+
+
+def _with_fixing(metadata: str | None, fixing: str) -> str:
+    facts: dict[str, Any] = {} if metadata is None else orjson.loads(metadata)
+    return _dumps({**facts, "fixing": fixing}).decode()

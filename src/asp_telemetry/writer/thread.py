@@ -1,0 +1,204 @@
+"""The writer's thread: wait, drain, commit, look for orphans; it outlives every failure and stops when told to."""
+
+import threading
+from collections.abc import Callable
+from random import random
+from time import monotonic
+from typing import Any
+
+from asp_telemetry.errors import MigrationError, StoreUnavailableError
+from asp_telemetry.guard import note
+from asp_telemetry.journal.journal import Journal
+from asp_telemetry.journal.outlet import Outlet, OwnOutlet
+from asp_telemetry.writer.adoption import Adoption
+from asp_telemetry.writer.drainer import BATCH, Drainer
+from asp_telemetry.writer.sink import Sink
+
+_INTERVAL_SECONDS = 0.25
+_ADOPT_SECONDS = 5.0
+_FIRST_RETRY_SECONDS = 0.1
+_LONGEST_RETRY_SECONDS = 5.0
+_SETTLE_SECONDS = 0.05
+_MOST_SPARE = 8
+
+
+class Writer:
+    """Drain the journal of this process, and those that dead ones have left, into a sink.
+
+    Args:
+        journal: This process's journal.
+        make_sink: Makes the sink, in the writer's thread: drivers are imported there.
+        make_adoption: Makes what looks for orphans.
+        before_pass: Called before each pass, to record executions that have been open for long.
+        may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        make_sink: Callable[[], Sink],
+        make_adoption: Callable[[], Adoption],
+        before_pass: Callable[[], None],
+        may_begin: Callable[[], bool],
+    ) -> None:
+        self._journal = journal
+        self._make_sink = make_sink
+        self._make_adoption = make_adoption
+        self._before_pass = before_pass
+        self._may_begin = may_begin
+        self._thread: threading.Thread | None = None
+        self._wake: Callable[[], None] = _nothing
+        self._woken = False
+        self._stopping = False
+        self._delete_when_done = False
+        self.stopped = threading.Event()
+        self.heartbeat = monotonic()
+        self.last_error: str | None = None
+        self.unavailable_since: float | None = None
+        self.drained_at = monotonic()
+        self.drainer: Drainer | None = None
+        self.sink: Sink | None = None
+
+    def start(self) -> None:
+        """Start the thread; a daemon, so that it never keeps the interpreter alive."""
+        self._thread = threading.Thread(target=self._main, name="asp-telemetry-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def thread_idents(self) -> set[int]:
+        """Return the threads that work for the writer: its own, and those of the sink's driver."""
+        workers = {self._thread} if self._thread is not None else set()
+        own = {thread.ident for thread in workers if thread.ident is not None}
+        return own | ({ident for ident in self.sink.thread_idents()} if self.sink is not None else set())
+
+    def wake(self) -> None:
+        """Ask for a pass now; safe from any thread and from signal handlers."""
+        self._woken = True
+        self._wake()
+
+    def stop(self, *, delete: bool) -> None:
+        """Ask the thread to make a last pass and end.
+
+        Args:
+            delete: Whether to remove the journal's directory if everything in it has been committed; only to be
+                asked for when no other thread can append any more.
+        """
+        self._delete_when_done = delete
+        self._stopping = True
+        self.wake()
+
+    def _main(self) -> None:
+        try:
+            import anyio  # noqa: PLC0415 - imported in this thread, not in the host's
+
+            anyio.run(self._run)
+        except Exception as error:
+            note("the writer thread ended", error, "what is journalled waits for the next start")
+        finally:
+            self.stopped.set()
+
+    async def _run(self) -> None:
+        import asyncio  # noqa: PLC0415 - see _main
+
+        bell = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def ring() -> None:
+            try:
+                loop.call_soon_threadsafe(bell.set)
+            except RuntimeError:
+                self._woken = True  # the loop has just ended
+
+        self._wake = ring
+        while not (self._may_begin() or self._stopping):
+            await self._sleep(bell, _SETTLE_SECONDS)
+        self.sink = self._make_sink()
+        self.drainer = Drainer(self.sink)
+        adoption = self._make_adoption()
+        try:
+            await self._work(bell, adoption)
+        finally:
+            adoption.release()
+            await self.sink.close()
+
+    async def _work(self, bell: Any, adoption: Adoption) -> None:
+        assert self.drainer is not None
+        assert self.sink is not None
+        own: Outlet = OwnOutlet(self._journal)
+        retry, look_at = _FIRST_RETRY_SECONDS, 0.0
+        while True:
+            self.heartbeat = monotonic()
+            self._woken = False
+            stopping = self._stopping
+            pause = _INTERVAL_SECONDS
+            try:
+                self._keep_house(stopping=stopping)
+                if monotonic() >= look_at:
+                    adoption.look(await self.sink.open())
+                    look_at = monotonic() + _ADOPT_SECONDS
+                count = await self.drainer.drain([own, *adoption.outlets])
+                if count == 0:
+                    await adoption.finish(self.drainer, self.sink)
+                    self.drained_at = monotonic()
+                retry, self.last_error, self.unavailable_since = _FIRST_RETRY_SECONDS, None, None
+                if count >= BATCH or (stopping and count):
+                    continue
+            except StoreUnavailableError as error:
+                self._note(error, "the database cannot be written")
+                pause, retry = retry * (0.5 + random()), min(retry * 2, _LONGEST_RETRY_SECONDS)  # noqa: S311 - jitter
+            except MigrationError as error:
+                self._note(error, "the database cannot be used as it is")
+                pause = _LONGEST_RETRY_SECONDS
+            except Exception as error:
+                self._note(error, "the writer failed")
+                pause, retry = retry * (0.5 + random()), min(retry * 2, _LONGEST_RETRY_SECONDS)  # noqa: S311
+            if stopping:
+                await self._finish(own)
+                return
+            await self._sleep(bell, pause)
+
+    def _note(self, error: Exception, what: str) -> None:
+        self.last_error = f"{type(error).__name__}: {error}"
+        if self.unavailable_since is None:
+            self.unavailable_since = monotonic()
+        note(what, error, "records wait in the journal")
+
+    def _keep_house(self, *, stopping: bool) -> None:
+        journal = self._journal
+        journal.release_full()
+        journal.supply.recount()
+        if journal.trouble is not None:
+            note("records are not crash-safe", remedy=journal.trouble)
+        if stopping:
+            return
+        rolled = journal.take_rolled()
+        if rolled:
+            journal.supply.lay_in(min(rolled + 1, _MOST_SPARE))
+        self._before_pass()
+
+    async def _finish(self, own: Outlet) -> None:
+        """After the last pass: remove the journal if nothing in it is left to commit."""
+        assert self.drainer is not None
+        assert self.sink is not None
+        if self._delete_when_done and self.last_error is None and self.drainer.is_drained(own):
+            self._journal.close(delete=True)
+            try:
+                await self.sink.forget(own.journal_id)
+            except StoreUnavailableError:
+                return  # the checkpoints of a journal that is no more do no harm
+
+    async def _sleep(self, bell: Any, seconds: float) -> None:
+        import anyio  # noqa: PLC0415 - see _main
+
+        if not self._woken:
+            with anyio.move_on_after(seconds):
+                await bell.wait()
+        bell.clear()
+
+
+def _nothing() -> None:
+    """Wake nobody: the loop has not begun, and looks at `_woken` when it does."""

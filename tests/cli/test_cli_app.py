@@ -1,0 +1,92 @@
+"""The command line as a whole: help, version, one line per failure, no passwords, nothing loaded too early."""
+
+import subprocess
+import sys
+
+import pytest
+
+from asp_telemetry.cli.app import COMMANDS, run
+from asp_telemetry.cli.options import without_passwords
+
+
+def test_importing_the_entry_point_loads_nothing(tmp_path):
+    """The entry point imports neither typer nor rich nor a driver before a command runs."""
+    program = "import sys, asp_telemetry.cli; print(sorted({'typer', 'rich', 'aiosqlite', 'pydantic'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_command_loads_only_itself(tmp_path):
+    """`--version` loads no driver, though help for every command would."""
+    program = (
+        "import sys; from asp_telemetry.cli.app import build_app; build_app([]); "
+        "print('aiosqlite' in sys.modules or 'asp_telemetry.cli.init' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert found.stdout.strip() == "False"
+
+
+def test_the_process_ends_with_the_status(tmp_path):
+    """The installed command ends with the command's status, one line on standard error and no traceback."""
+    program = "from asp_telemetry.cli import main; main()"
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, "init", "--database", "mysql://ana:s3cret@host/db"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
+    assert found.stderr.startswith("error: the database URL 'mysql://")
+    assert "s3cret" not in found.stderr
+
+
+def test_help_and_version(capsys):
+    """Help lists all commands; help and version succeed; no arguments at all show the help and fail."""
+    assert run(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in COMMANDS)
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("asp-telemetry ")
+    assert run([]) == 2
+    assert "Commands" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bogus"], "error: No such command 'bogus'; see asp-telemetry --help\n"),
+        (["init", "--bogus"], "error: No such option: --bogus; see asp-telemetry init --help\n"),
+        (["migrate"], "error: Missing command; see asp-telemetry migrate --help\n"),
+    ],
+)
+def test_a_wrong_command_line_gets_one_line(capsys, arguments, message):
+    """A command line that makes no sense ends with status 2 and one line that says where to look."""
+    assert run(arguments) == 2
+    assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize("failure", [ValueError("odd\nthing"), KeyboardInterrupt()])
+def test_the_unexpected_is_one_line_too(capsys, monkeypatch, failure):
+    """Even a fault of this package ends in one line and a status that is not zero."""
+
+    def fail(_):
+        raise failure
+
+    monkeypatch.setattr("asp_telemetry.cli.migrate.database_path", fail)
+    assert run(["migrate", "status"]) in {1, 130}
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://ana:p@ss/w:rd@host/db", "postgresql://ana:***@host/db"),
+        ("cannot reach postgresql://:x@h/d now", "cannot reach postgresql://:***@h/d now"),
+        ("sqlite:////tmp/a.db and user:name", "sqlite:////tmp/a.db and user:name"),
+        ("h/d?user=a&password=b&x=1", "h/d?user=a&password=***&x=1"),
+    ],
+)
+def test_passwords_are_blotted_out(text, shown):
+    """Whatever a message quotes, passwords in URLs do not appear."""
+    assert without_passwords(text) == shown
