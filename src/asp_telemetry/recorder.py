@@ -15,7 +15,6 @@ from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.journal.layout import CLOCK, FLAGS, STATE, Flag, Kind
 
 if TYPE_CHECKING:
-    from asp_telemetry.journal.journal import Journal
     from asp_telemetry.settings import Settings
     from asp_telemetry.writer.thread import Writer
 
@@ -140,7 +139,9 @@ class Recorder:
 
     def reached(self, targets: list[tuple[Any, int, int]]) -> bool:
         """Tell whether the lanes have been committed that far."""
-        return all(stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp, _ in targets)
+        return all(
+            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp, _ in targets
+        )
 
     def result(self, *, complete: bool) -> FlushResult:
         """Return the figures of this moment."""
@@ -166,7 +167,9 @@ class Recorder:
             "dropped": refused + lost,
             "drop_reasons": _sum_reasons(lanes, lost),
             "queue_bytes": self.journal.supply.used_bytes,
-            "lag_seconds": 0.0 if not pending or writer is None else round(monotonic() - writer.drained_at, 3),
+            "lag_seconds": 0.0
+            if not pending or writer is None
+            else round(monotonic() - writer.drained_at, 3),
             "unavailable_seconds": None if trouble_since is None else round(monotonic() - trouble_since, 3),
             "last_error": None if writer is None else writer.last_error,
             "heartbeat_seconds": None if writer is None else round(monotonic() - writer.heartbeat, 3),
@@ -180,9 +183,7 @@ class Recorder:
 def _sum_reasons(lanes: list[Any], lost: int) -> dict[str, int]:
     from asp_telemetry.journal.layout import REASONS  # noqa: PLC0415 - asked for rarely
 
-    reasons = {
-        reason: sum(lane.refused[place] for lane in lanes) for place, reason in enumerate(REASONS)
-    }
+    reasons = {reason: sum(lane.refused[place] for lane in lanes) for place, reason in enumerate(REASONS)}
     return {reason: count for reason, count in {**reasons, "lost": lost}.items() if count}
 
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asp_telemetry.capture.usage import Usage, UsageError, counted_usage, read_usage
+from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
+from asp_telemetry.usage import Usage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from provider_stub import ProviderStub

@@ -9,24 +9,24 @@ from asp_telemetry.cli.app import COMMANDS, run
 from asp_telemetry.cli.options import without_passwords
 
 
-def test_importing_the_entry_point_loads_nothing(tmp_path):
+def test_importing_the_entry_point_loads_nothing():
     """The entry point imports neither typer nor rich nor a driver before a command runs."""
     program = "import sys, asp_telemetry.cli; print(sorted({'typer', 'rich', 'aiosqlite', 'pydantic'} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
 
-def test_a_command_loads_only_itself(tmp_path):
+def test_a_command_loads_only_itself():
     """`--version` loads no driver, though help for every command would."""
     program = (
         "import sys; from asp_telemetry.cli.app import build_app; build_app([]); "
         "print('aiosqlite' in sys.modules or 'asp_telemetry.cli.init' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
 
 
-def test_the_process_ends_with_the_status(tmp_path):
+def test_the_process_ends_with_the_status():
     """The installed command ends with the command's status, one line on standard error and no traceback."""
     program = "from asp_telemetry.cli import main; main()"
     found = subprocess.run(
@@ -34,7 +34,6 @@ def test_the_process_ends_with_the_status(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
     )
     assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
     assert found.stderr.startswith("error: the database URL 'mysql://")

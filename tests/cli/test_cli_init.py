@@ -35,7 +35,8 @@ def test_it_makes_the_default_database(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--db-path", "mine.db"], ["--database", "sqlite:///mine.db"], ["--database", "sqlite:///{}/mine.db"]]
+    "arguments",
+    [["--db-path", "mine.db"], ["--database", "sqlite:///mine.db"], ["--database", "sqlite:///{}/mine.db"]],
 )
 def test_it_makes_the_database_that_was_named(tmp_path, arguments):
     """A path, a relative URL and an absolute URL all name the file."""
@@ -56,7 +57,12 @@ def test_sample_data_is_added_once(capsys):
         assert run(["init", "--db-path", "a.db", "--with-sample-data", "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert report["tables"]["agent_cost_vector"] == 14
-        assert report["verification"] == {"integrity": "ok", "schema_version": 1, "round_trip": True, "ok": True}
+        assert report["verification"] == {
+            "integrity": "ok",
+            "schema_version": 1,
+            "round_trip": True,
+            "ok": True,
+        }
     assert report["created"] is False
 
 

@@ -122,7 +122,9 @@ async def test_a_newer_database_is_refused(tmp_path):
     async with migrator(path, SPINE, MORE) as newer:
         await newer.up()
     async with migrator(path) as older:
-        with pytest.raises(MigrationError, match="schema version 2, this asp-telemetry knows versions up to 1; upgrade"):
+        with pytest.raises(
+            MigrationError, match="schema version 2, this asp-telemetry knows versions up to 1; upgrade"
+        ):
             await older.up()
         assert [state.state for state in await older.status()] == ["applied", "newer"]
 

@@ -52,7 +52,10 @@ GOOD = {
     "rejected_records": {"journal_id": "j", "sequence": 1, "record": "{}", "reason": "r", "rejected_at": NOW},
 }  # fmt: skip
 BAD = [
-    *[("agent_cost_vector", "metric_value", value) for value in (-0.1, float("inf"), float("nan"), 1e14, "abc")],
+    *[
+        ("agent_cost_vector", "metric_value", value)
+        for value in (-0.1, float("inf"), float("nan"), 1e14, "abc")
+    ],
     ("agent_cost_vector", "timestamp", "2026-01-15T09:00:00.000000"),
     ("agent_cost_vector", "timestamp", "2026-01-15 09:00:00"),
     ("agent_cost_vector", "task_id", "x" * 101),
@@ -94,7 +97,9 @@ def insert(database, table, row):
 
 
 def objects(database):
-    rows = database.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")
+    rows = database.execute(
+        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name"
+    )
     return [(kind, name, re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", sql))) for kind, name, sql in rows]
 
 
@@ -135,7 +140,10 @@ def test_sample_data_tells_one_consistent_story(database):
     for _ in range(2):
         database.executescript((SCHEMA / "sample_data.sql").read_text())
     assert database.execute("SELECT task_id, defect_count FROM task_metadata").fetchall() == [("TASK-001", 2)]
-    assert [row[0] for row in database.execute("SELECT defect_id FROM defect_log ORDER BY 1")] == ["D-001", "D-002"]
+    assert [row[0] for row in database.execute("SELECT defect_id FROM defect_log ORDER BY 1")] == [
+        "D-001",
+        "D-002",
+    ]
     assert {row[0] for row in database.execute("SELECT capability_name FROM bootstrap_metrics")} == {
         "PROBE_AI",
         "ReviewAgent_Code",
@@ -163,7 +171,11 @@ def test_columns_equal_the_record(database, record):
 
 def test_records_cover_every_table(database):
     """There is a record for each table, and a table for each record; all tables are STRICT."""
-    tables = dict(database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"))
+    tables = dict(
+        database.execute(
+            "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+        )
+    )
     tables.pop("sqlite_schema")
     assert tables == {record.table: 1 for record in RECORDS}
 
@@ -172,8 +184,13 @@ def test_records_cover_every_table(database):
 def test_documented_indexes_exist(database, table, wanted):
     """Each documented index exists, or one whose leading columns are the same answers for it."""
     leading = []
-    for name, partial in database.execute("SELECT name, partial FROM pragma_index_list(?)", (table,)).fetchall():
-        columns = [row[0] for row in database.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,))]
+    for name, partial in database.execute(
+        "SELECT name, partial FROM pragma_index_list(?)", (table,)
+    ).fetchall():
+        columns = [
+            row[0]
+            for row in database.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,))
+        ]
         if not partial or wanted == "correlation_id started_at":
             leading.append(" ".join(columns) + " ")
     assert any(columns.startswith(wanted + " ") for columns in leading), leading
@@ -220,5 +237,9 @@ def test_default_timestamps_compare_with_datetime(database):
 
 def test_roles_and_metric_types_are_open(database):
     """A new agent role or metric type needs no new schema."""
-    insert(database, "agent_cost_vector", GOOD["agent_cost_vector"] | {"agent_role": "Gardener", "metric_type": "Joy"})
+    insert(
+        database,
+        "agent_cost_vector",
+        GOOD["agent_cost_vector"] | {"agent_role": "Gardener", "metric_type": "Joy"},
+    )
     assert database.execute("SELECT agent_role FROM agent_cost_vector").fetchone() == ("Gardener",)

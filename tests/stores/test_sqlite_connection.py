@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 import pytest
@@ -19,7 +20,7 @@ def mode(path):
 
 
 async def value(connection, sql):
-    return list(await connection.execute_fetchall(sql))[0][0]
+    return next(iter(await connection.execute_fetchall(sql)))[0]
 
 
 async def test_the_settings(tmp_path):
@@ -72,7 +73,9 @@ async def test_corrupt_files_are_left_alone(tmp_path, open_it, content):
     """A file that is corrupt or no database is named with the remedy, and stays byte for byte as it is."""
     path = tmp_path / "a.db"
     path.write_bytes(content)
-    with pytest.raises(StoreUnavailableError, match=r"a\.db: file is not a database; it is left as it is; restore"):
+    with pytest.raises(
+        StoreUnavailableError, match=r"a\.db: file is not a database; it is left as it is; restore"
+    ):
         await open_it(path)
     assert path.read_bytes() == content
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.db"]
@@ -115,6 +118,18 @@ async def test_read_only_changes_nothing(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_failed_open_leaves_no_thread_behind(tmp_path):
+    """When a file cannot be opened, the thread that tried has ended before the error arrives."""
+
+    async def attempt():
+        with pytest.raises(StoreUnavailableError):
+            await connect(tmp_path / "missing.db", read_only=True)
+        return threading.active_count()
+
+    before = threading.active_count()
+    assert {asyncio.run(attempt()) for _ in range(30)} == {before}
+
+
 async def test_an_empty_file_becomes_a_database(tmp_path):
     """An empty file, such as `touch` makes, is taken for a new database."""
     path = tmp_path / "a.db"
@@ -132,7 +147,11 @@ async def test_second_connections_do_not_drop_locks(tmp_path):
     await (await connect(path)).close()
     found = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')"],
+        [
+            sys.executable,
+            "-c",
+            f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -161,7 +180,9 @@ asyncio.run(main())
 """
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         assert process.stdout.readline() == b"leaving\n"
         process.communicate(timeout=4)
 

@@ -6,8 +6,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import identifier
-from asp_telemetry.guard import trouble
 from asp_telemetry.capture.lifecycle import child_frame
+from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import SCOPE
 
 P = ParamSpec("P")

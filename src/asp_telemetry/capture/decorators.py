@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, overload
 
 from asp_telemetry.capture.definition import Site
-from asp_telemetry.guard import trouble
 from asp_telemetry.capture.wrappers import wrap_async_generator, wrap_coroutine, wrap_function, wrap_generator
+from asp_telemetry.guard import trouble
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,7 +59,9 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
 @overload
 def track_tool(function: F, /) -> F: ...
 @overload
-def track_tool(name: str | None = None, /, *, version: str | None = None, task_id: str | None = None) -> Decorator: ...
+def track_tool(
+    name: str | None = None, /, *, version: str | None = None, task_id: str | None = None
+) -> Decorator: ...
 def track_tool(function_or_name: Any = None, /, **options: Any) -> Any:
     """Track a function as a tool; each call counts in the enclosing agent's `Tool_Calls`.
 
@@ -93,7 +95,9 @@ def track(
     version: str | None = None,
     task_id: str | None = None,
 ) -> Decorator: ...
-def track(function: Any = None, /, *, kind: str = "span", agent_role: str | None = None, **options: Any) -> Any:
+def track(
+    function: Any = None, /, *, kind: str = "span", agent_role: str | None = None, **options: Any
+) -> Any:
     """Track a function as any kind of execution.
 
     Args:

@@ -7,9 +7,9 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import site_for
 from asp_telemetry.capture.encoder import identifier, plain
 from asp_telemetry.capture.facts import send
-from asp_telemetry.guard import trouble
 from asp_telemetry.capture.lifecycle import NOTHING, enter_task
 from asp_telemetry.capture.span import Span
+from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import SCOPE, Kind
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import clean, encode, identifier
-from asp_telemetry.guard import describe, trouble
 from asp_telemetry.capture.redaction import redact
-from asp_telemetry.capture.usage import Usage, UsageError, read_usage
+from asp_telemetry.capture.usage import UsageError, read_usage
+from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
+from asp_telemetry.usage import Usage
 
 _MAX_CLAIMED_IDS = 4096
 _MAX_CLAIMED_OBJECTS = 64
@@ -46,14 +47,30 @@ class Details:
         """Return the details as JSON, or None if there are none."""
         payload: dict[str, Any] = {}
         if self.usage:
-            payload["usage"] = [list(usage) for usage in self.usage]
-        for name in ("cost", "metrics", "metadata", "tags", "error", "input", "output", "chunks", "source", "facts"):
+            payload["usage"] = [_fitting(usage) for usage in self.usage]
+        for name in (
+            "cost",
+            "metrics",
+            "metadata",
+            "tags",
+            "error",
+            "input",
+            "output",
+            "chunks",
+            "source",
+            "facts",
+        ):
             value = getattr(self, name)
             if value is not None and value != []:
                 payload[name] = value
         if self.first_token_ns is not None:
             payload["first_token_ns"] = self.first_token_ns
         return encode(payload) if payload else None
+
+
+def _fitting(usage: Usage) -> list[Any]:
+    """Return a usage as a list whose texts fit their columns."""
+    return [identifier(value) if type(value) is str else value for value in usage]
 
 
 def details_of(span: state.SpanList) -> Details:

@@ -51,7 +51,9 @@ def encode(payload: dict[str, Any]) -> bytes:
                 kept = shortened(_orjson.dumps(plain(payload[name])).decode(), 1_000)
                 payload = {**payload, name: {"shed": kept}}
                 data = _orjson.dumps(plain(payload))
-                trouble("a payload was shortened", remedy="store large content elsewhere and record its address")
+                trouble(
+                    "a payload was shortened", remedy="store large content elsewhere and record its address"
+                )
     return data
 
 

@@ -20,6 +20,8 @@ class ThreadPoolExecutor(concurrent.futures.ThreadPoolExecutor):
         4
     """
 
-    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[R]:
+    def submit(
+        self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[R]:
         """Schedule a call, to run with the span that is current now."""
         return super().submit(propagate(fn), *args, **kwargs)

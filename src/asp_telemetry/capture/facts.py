@@ -27,7 +27,23 @@ def send(kind: Kind, facts: dict[str, Any], span: state.SpanList | None = None) 
         now = time_ns()
         if found is None or not found[SPAN_ID]:
             scope = state.default_scope if found is None else found[SCOPE]
-            record: state.SpanList = [0, 0, 0, 0, _SITE, scope, None, 1, 0, now, perf_counter_ns(), None, None, 0, 0]
+            record: state.SpanList = [
+                0,
+                0,
+                0,
+                0,
+                _SITE,
+                scope,
+                None,
+                1,
+                0,
+                now,
+                perf_counter_ns(),
+                None,
+                None,
+                0,
+                0,
+            ]
         else:
             if found[FLAGS] & int(Flag.UNSAMPLED):
                 return

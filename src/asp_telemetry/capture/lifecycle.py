@@ -8,8 +8,8 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Scope, Site
 from asp_telemetry.capture.details import add_error, details_of, detect
 from asp_telemetry.capture.encoder import plain
-from asp_telemetry.guard import trouble
 from asp_telemetry.capture.redaction import redact_values
+from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import (
     CLOCK,
     DETAILS,
@@ -65,6 +65,7 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
     span_id = state.next_id()
     started = time_ns()
     agent = site.agent
+    span: state.SpanList
     if parent is None or not parent[2]:
         scope = state.default_scope if parent is None else parent[5]
         span = [
@@ -116,14 +117,15 @@ def finish(span: state.SpanList, result: Any = None) -> None:
     if span[13]:
         return
     span[13] = _FINISHED
-    state.live.pop(span[2], None)
     if _get_current() is span:
         _set_current(span[11])
     try:
-        if type(result) not in _PLAIN:
-            detect(span, result)
-        if state.capture_content and result is not None:
-            details_of(span).output = redact_values(plain(result))
+        del state.live[span[2]]
+        if result is not None:
+            if type(result) not in _PLAIN:
+                detect(span, result)
+            if state.capture_content:
+                details_of(span).output = redact_values(plain(result))
         details = span[12]
         if span[8] & _UNSAMPLED == 0:
             state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())

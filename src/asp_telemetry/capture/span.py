@@ -7,9 +7,9 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact
 from asp_telemetry.capture.encoder import identifier
-from asp_telemetry.guard import trouble
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
+from asp_telemetry.guard import trouble
 from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.layout import (
     ITERATION,
@@ -116,7 +116,10 @@ class Span:
         try:
             cost = exact(usd)
             if cost is None:
-                trouble("a cost was not a finite number of at least zero", remedy=f"record_cost({usd!r}) was refused")
+                trouble(
+                    "a cost was not a finite number of at least zero",
+                    remedy=f"record_cost({usd!r}) was refused",
+                )
             else:
                 details_of(self._span).cost = cost
         except Exception as error:
@@ -156,7 +159,9 @@ class Span:
             if metadata is not None:
                 details.metadata = {**(details.metadata or {}), **metadata}
             if tags is not None:
-                details.tags = list(dict.fromkeys([*(details.tags or ()), *(identifier(tag) for tag in tags)]))
+                details.tags = list(
+                    dict.fromkeys([*(details.tags or ()), *(identifier(tag) for tag in tags)])
+                )
         except Exception as error:
             trouble("set() failed", error)
 
@@ -165,7 +170,10 @@ class Span:
         if not span[STATE]:
             return True
         if span is not NOTHING:
-            trouble(f"{what}() came after the span had ended", remedy="record inside the with block or the function")
+            trouble(
+                f"{what}() came after the span had ended",
+                remedy="record inside the with block or the function",
+            )
         return False
 
     def __enter__(self) -> Self:
@@ -227,9 +235,11 @@ def span(
     """
     try:
         site = site_for(str(name), kind, agent_role, model, provider, version)
-        number = iteration if isinstance(iteration, int) and 0 < iteration < 1 << 31 else 1
+        number = iteration if 0 < int(iteration) < 1 << 31 else 1
         if number != iteration:
-            trouble("an iteration was not a whole number from 1", remedy=f"iteration={iteration!r} counts as 1")
+            trouble(
+                "an iteration was not a whole number from 1", remedy=f"iteration={iteration!r} counts as 1"
+            )
     except Exception as error:
         trouble("span() was called with wrong arguments", error)
         return Span(NOTHING)
@@ -243,7 +253,9 @@ class _PresetSpan(Span):
 
     __slots__ = ("_metadata", "_tags")
 
-    def __init__(self, site: Site, iteration: int, metadata: dict[str, Any] | None, tags: list[str] | None) -> None:
+    def __init__(
+        self, site: Site, iteration: int, metadata: dict[str, Any] | None, tags: list[str] | None
+    ) -> None:
         super().__init__(NOTHING, site, iteration)
         self._metadata = metadata
         self._tags = tags

@@ -5,9 +5,9 @@ from typing import Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.details import add_usage, details_of
-from asp_telemetry.guard import trouble
 from asp_telemetry.capture.lifecycle import fail, finish
 from asp_telemetry.capture.streams import StreamUsage
+from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import CLOCK, STATE
 
 
@@ -49,6 +49,10 @@ class Stream:
                 add_usage(span, answer, None, explicit=False)
             if usage.error is not None:
                 trouble("a stream's usage could not be read", remedy=usage.error)
+            if usage.dropped:
+                trouble(
+                    "a stream relayed more answers than can be told apart", remedy="track each call by itself"
+                )
             if usage.saw_provider_chunks:
                 details.source = "provider" if usage.results() else "missing"
         except Exception as error:

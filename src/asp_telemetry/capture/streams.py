@@ -11,7 +11,8 @@ events (usage in the terminal event); Anthropic message events (usage in `messag
 from collections.abc import Callable
 from typing import Any, Final
 
-from asp_telemetry.capture.usage import Usage, UsageError, field_of, read_anthropic, read_usage
+from asp_telemetry.capture.usage import UsageError, field_of, read_anthropic, read_usage
+from asp_telemetry.usage import Usage
 
 _MOST_ANSWERS: Final = 256  # one generator may relay the streams of many calls, but memory stays bounded
 _MOST_CLASSES: Final = 512

@@ -1,15 +1,14 @@
 """Tasks: units of work with a beginning and an end, and facts about them that may come from anywhere."""
 
-from types import TracebackType
 from typing import Any, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.encoder import identifier, plain
 from asp_telemetry.capture.facts import send
-from asp_telemetry.guard import trouble
-from asp_telemetry.capture.lifecycle import NOTHING, begin, enter_task
+from asp_telemetry.capture.lifecycle import NOTHING, enter_task
 from asp_telemetry.capture.span import Span
+from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import SCOPE, SITE, STATE, Kind
 
 _FACTS = frozenset(
@@ -48,7 +47,7 @@ class Task(Span):
             trouble("task() could not be entered", error)
         return self
 
-    def set(  # type: ignore[override]
+    def set(
         self, *, metadata: dict[str, Any] | None = None, tags: list[str] | None = None, **facts: Any
     ) -> None:
         """Record facts about the task; None never overwrites what is known.
@@ -118,7 +117,9 @@ def _send_task(task_id: str, facts: dict[str, Any], span: state.SpanList | None)
 def _known(facts: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(facts) - _FACTS)
     if unknown:
-        trouble("a task was given facts of unknown names", remedy=f"{', '.join(unknown)}: put them into metadata=")
+        trouble(
+            "a task was given facts of unknown names", remedy=f"{', '.join(unknown)}: put them into metadata="
+        )
     return {name: plain(value) for name, value in facts.items() if name in _FACTS and value is not None}
 
 

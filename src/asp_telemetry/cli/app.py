@@ -42,14 +42,15 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), _FAILED)
     except typer.Abort:
         return _fail("stopped, nothing was changed", _FAILED)
-    except KeyboardInterrupt:
-        return _fail("interrupted", _INTERRUPTED)
     except misuse as error:
         text = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
         named = "".join(f" {name}" for name in wanted) if wanted is not COMMANDS else ""
         return _fail(f"{text}; see asp-telemetry{named} --help", _MISUSED)
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {error}; please report it", _FAILED)
+    if status == _INTERRUPTED:
+        # typer has made this of the KeyboardInterrupt.
+        return _fail("interrupted", _INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 

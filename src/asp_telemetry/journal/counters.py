@@ -69,7 +69,9 @@ def read_counters(directory: Path, lane: int) -> Refused:
 
 def _decode(data: bytes) -> Refused:
     *counts, first, last = COUNTERS.unpack(data)
-    return Refused({reason: number for reason, number in zip(REASONS, counts, strict=True) if number}, first, last)
+    return Refused(
+        {reason: number for reason, number in zip(REASONS, counts, strict=True) if number}, first, last
+    )
 
 
 def _offset(lane: int) -> int:

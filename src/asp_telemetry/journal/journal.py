@@ -56,7 +56,9 @@ class Journal:
         block_seconds: How long a caller's thread waits for room before its record is refused; 0 refuses at once.
     """
 
-    def __init__(self, base: Path, header: JournalHeader, *, max_bytes: int, block_seconds: float = 0.0) -> None:
+    def __init__(
+        self, base: Path, header: JournalHeader, *, max_bytes: int, block_seconds: float = 0.0
+    ) -> None:
         self.header = header
         self.block_seconds = block_seconds
         self.lanes: dict[int, Lane] = {}

@@ -164,48 +164,40 @@ def make_append(journal: "Journal") -> Append:
         `append(kind, status, duration_ns, span, payload)`, which tells whether the record was kept. A refused one
         is counted with its reason.
     """
-    lane_of = journal.lanes.get
+    lanes = journal.lanes
     get_ident = journal.get_ident
     pack_into = _pack_into
+    limit, cell = LIMIT, CELL
 
     def append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
-        lane = lane_of(get_ident())
-        if lane is None or lane.rolling:
-            lane = journal.lane(get_ident()) if lane is None else journal.side_lane()
-        known = lane.known
         own = span[SITE]
         nearest = span[AGENT]
-        site = known.get(own)
-        scope = known.get(span[SCOPE])
-        agent = site if nearest is None or nearest is own else known.get(nearest)
-        if payload is None:
-            length = check = 0
-            size = CELL
-        else:
+        length = check = 0
+        size = cell
+        if payload is not None:
             length = len(payload)
-            size = CELL + -(-length // CELL) * CELL
+            size = cell + -(-length // cell) * cell
             check = crc32(payload)
-        # From reading the position until the cells are taken there is no call.
-        position = lane.position
-        while (
-            site is None or scope is None or agent is None or lane.known is not known or position + size > LIMIT
-        ):
-            definitions = [(own, Kind.SITE), (nearest or own, Kind.SITE), (span[SCOPE], Kind.SCOPE)]
-            if length > MAX_PAYLOAD:
-                lane.refuse("unencodable")
-                return False
-            ready = lane.prepare(definitions, size)
+        ready = None
+        while True:
+            try:
+                lane = lanes[get_ident()] if ready is None else ready
+                # From here until the cells are taken there is no call.
+                known = lane.known
+                site = known[own]
+                scope = known[span[SCOPE]]
+                agent = site if nearest is None or nearest is own else known[nearest]
+                position = lane.position
+                if position + size <= limit and not lane.rolling:
+                    lane.position = position + size
+                    stamp = lane.stamp
+                    lane.stamp = stamp + 1
+                    break
+            except KeyError:
+                pass
+            ready = _ready_lane(journal, ready, span, size)
             if ready is None:
                 return False
-            lane = ready
-            known = lane.known
-            site = known.get(own)
-            scope = known.get(span[SCOPE])
-            agent = known.get(nearest or own)
-            position = lane.position
-        lane.position = position + size
-        stamp = lane.stamp
-        lane.stamp = stamp + 1
         buffer = lane.buffer
         through = lane.through
         try:
@@ -215,11 +207,11 @@ def make_append(journal: "Journal") -> Append:
                 site, scope, agent, span[ITERATION], span[RETRIES], check, stamp,
             )  # fmt: skip
             if payload is not None:
-                buffer[position + CELL : position + CELL + length] = payload
+                buffer[position + cell : position + cell + length] = payload
             buffer[position] = kind
         except BaseException:
             # Cells that were taken and stay empty would hold up the reader.
-            pack_into(buffer, position, 0, 0, 0, size - CELL, stamp, *([0] * 12), stamp)
+            pack_into(buffer, position, 0, 0, 0, size - cell, stamp, *([0] * 12), stamp)
             buffer[position] = _VOID
             raise
         finally:
@@ -228,6 +220,18 @@ def make_append(journal: "Journal") -> Append:
         return True
 
     return append
+
+
+def _ready_lane(journal: "Journal", lane: Lane | None, span: list[Any], size: int) -> Lane | None:
+    """Return a lane that has room for a record and knows its definitions; None if the record had to be refused."""
+    if lane is None:
+        ident = journal.get_ident()
+        lane = journal.lanes.get(ident) or journal.lane(ident)
+    if size > MAX_PAYLOAD:
+        lane.refuse("unencodable")
+        return None
+    own = span[SITE]
+    return lane.prepare([(own, Kind.SITE), (span[AGENT] or own, Kind.SITE), (span[SCOPE], Kind.SCOPE)], size)
 
 
 def _take(journal: "Journal") -> Segment:

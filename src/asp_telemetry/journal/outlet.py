@@ -99,7 +99,9 @@ class OwnOutlet(Outlet):
     def is_quiet(self, lane: int, next_stamp: int, refused: int) -> bool:
         """Tell whether the lane has taken and refused nothing since."""
         own = self._lane(lane)
-        return own.stamp == (own.first_stamp if next_stamp < 0 else next_stamp) and sum(own.refused) == refused
+        return (
+            own.stamp == (own.first_stamp if next_stamp < 0 else next_stamp) and sum(own.refused) == refused
+        )
 
     def reader(self, lane: int, position: int) -> LaneReader:
         """Return a reader of one lane."""
@@ -211,7 +213,9 @@ class ForeignOutlet(Outlet):
 
     def lanes(self) -> list[int]:
         """Return the numbers of all lanes that have taken or refused a record."""
-        refusing = (lane for lane in range(1, COUNTER_LANES + 1) if read_counters(self.directory, lane).counts)
+        refusing = (
+            lane for lane in range(1, COUNTER_LANES + 1) if read_counters(self.directory, lane).counts
+        )
         return sorted({*self._lanes, *refusing}) if self._is_final else sorted(self._lanes)
 
     def is_quiet(self, lane: int, next_stamp: int, refused: int) -> bool:

@@ -5,7 +5,7 @@ from time import monotonic
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
-from asp_telemetry.journal.layout import CELL, CELLS, FIRST, HEADER_CELLS, LIMIT, SLOT, Kind
+from asp_telemetry.journal.layout import CELL, CELLS, HEADER_CELLS, LIMIT, SLOT, Kind
 from asp_telemetry.journal.segment import read_header
 
 _KINDS = frozenset(int(kind) for kind in Kind)

@@ -83,7 +83,9 @@ class SegmentSupply:
         try:
             segment = Segment.mapped(path) if self._mapped else Segment.written(path)
         except OSError as error:
-            self.trouble = f"the journal cannot write {path}: {error.strerror or error}; records wait in memory"
+            self.trouble = (
+                f"the journal cannot write {path}: {error.strerror or error}; records wait in memory"
+            )
             return self._make_in_memory("disk_full" if is_disk_full(error) else "memory_full")
         self._used += SEGMENT_BYTES
         return segment

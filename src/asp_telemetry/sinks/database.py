@@ -6,7 +6,6 @@ from typing import Protocol, TypeVar
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.writer.batch import Batch, Checkpoint
 
-
 T = TypeVar("T")
 
 

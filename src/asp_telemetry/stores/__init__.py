@@ -16,7 +16,9 @@ def open_store(url: str) -> "SqliteStore":
         ConfigurationError: If this version has no store for the URL.
     """
     if not is_sqlite(url):
-        raise ConfigurationError(f"{destination_of(url)!r}: this version writes to SQLite only; use sqlite:///path")
+        raise ConfigurationError(
+            f"{destination_of(url)!r}: this version writes to SQLite only; use sqlite:///path"
+        )
     from asp_telemetry.stores.sqlite import SqliteStore  # noqa: PLC0415 - imports the driver
 
     return SqliteStore(sqlite_path(url))

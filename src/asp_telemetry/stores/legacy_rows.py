@@ -78,7 +78,7 @@ def modernised(model: type[Record], rowid: int, old: Mapping[str, object]) -> tu
         elif value is not None and not (name == "execution_date" and str(old.get("timestamp"))[:10] == value):
             kept[name] = value
     _derive(model, row)
-    record = _validated(model, rowid, row, kept)
+    record = _validated(model, rowid, row, old, kept)
     if kept:
         row["metadata"] = _with_kept(record.model_dump().get("metadata"), kept)
     values = (_stored(name, getattr(record, name), row.get(name)) for name in model.columns())
@@ -120,7 +120,13 @@ def _direction(row: Mapping[str, object]) -> str:
     return "lower_is_better"
 
 
-def _validated(model: type[Record], rowid: int, row: dict[str, object], kept: dict[str, object]) -> Record:
+def _validated(
+    model: type[Record],
+    rowid: int,
+    row: dict[str, object],
+    old: Mapping[str, object],
+    kept: dict[str, object],
+) -> Record:
     # Fields are judged first, what they say together second, and a repair may bring up one more thing.
     for _ in range(4):
         try:
@@ -128,7 +134,7 @@ def _validated(model: type[Record], rowid: int, row: dict[str, object], kept: di
         except ValidationError as problem:
             errors = {str((error["loc"] or (_clash(row),))[0]): error for error in problem.errors()}
             for name, error in errors.items():
-                kept.setdefault(name, row.get(name))
+                kept.setdefault(name, old.get(name))
                 row[name] = _repaired(model, name, rowid, row, error.get("ctx", {}).get("max_length"))
     raise MigrationError(f"{model.table}: row {rowid} does not fit the schema and cannot be repaired: {row}")
 

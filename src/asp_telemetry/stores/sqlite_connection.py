@@ -161,8 +161,14 @@ async def _open(path: Path, *, read_only: bool = False) -> aiosqlite.Connection:
     thread: Any = getattr(connection, "_thread", connection)
     if isinstance(thread, Thread):
         thread.daemon = True
-    with store_errors(path):
-        await connection
+    try:
+        with store_errors(path):
+            await connection
+    except BaseException:
+        # After a failed start the thread reports once more to this loop, and must not find it closed.
+        if isinstance(thread, Thread):
+            thread.join(BUSY_TIMEOUT_SECONDS)
+        raise
     try:
         with store_errors(path):
             await connection.execute_fetchall("PRAGMA synchronous = FULL")

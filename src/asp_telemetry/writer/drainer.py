@@ -160,7 +160,10 @@ class Drainer:
                 entries.append(self._builder.build(state.key, record))
             except Exception as error:
                 note("a record could not be turned into rows", error, "it stands in rejected_records")
-                raw = {"slot": list(record.slot), "payload": (record.payload or b"").decode("utf-8", "replace")}
+                raw = {
+                    "slot": list(record.slot),
+                    "payload": (record.payload or b"").decode("utf-8", "replace"),
+                }
                 reason = f"{type(error).__name__}: {error}"
                 rejections.append(Rejection(state.key, record.sequence, _dumps(raw), reason))
         return len(records) == _PIECE

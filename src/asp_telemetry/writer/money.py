@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from asp_telemetry.capture.usage import Usage
+from asp_telemetry.usage import Usage
 from asp_telemetry.writer.definitions import SiteFacts
 from asp_telemetry.writer.pricing import Price, PriceBook
 
@@ -78,7 +78,14 @@ class Money:
             if computed_total and not reasons:
                 note_facts["computed"] = _text(computed_total)
             values.append(
-                ("API_Cost", reported, "USD", single["model"], single["provider"], orjson.dumps(note_facts).decode())
+                (
+                    "API_Cost",
+                    reported,
+                    "USD",
+                    single["model"],
+                    single["provider"],
+                    orjson.dumps(note_facts).decode(),
+                )
             )
             if len(models) <= 1:
                 models = [{**single, "cost": reported, "source": "provider"}]

@@ -14,7 +14,7 @@ from asp_telemetry.journal.layout import Flag, Kind, Status
 from asp_telemetry.journal.reader import Record
 from asp_telemetry.writer.batch import Change, Entry, Row
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
-from asp_telemetry.writer.facts import defect_columns, bootstrap_columns, task_columns
+from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, task_columns
 from asp_telemetry.writer.money import Money
 
 OPEN_AFTER_NS = 1_000_000_000
@@ -138,7 +138,9 @@ class RowBuilder:
                 values.append((*metric, None, None, None))
         if scope.fixing is not None:
             context["fixing"] = scope.fixing
-        row = self._trace(record, site, scope, _STATUS.get(slot[1], "error"), duration, payload, context, usage)
+        row = self._trace(
+            record, site, scope, _STATUS.get(slot[1], "error"), duration, payload, context, usage
+        )
         if values:
             moment = utc_text(slot[9] + duration)
             fixing = None if scope.fixing is None else scope.fixing
