@@ -17,7 +17,8 @@ from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
-from asp_telemetry.recorder import FlushResult, aflush, configure, flush, shutdown, stats
+from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
+from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
     from asp_telemetry.capture.executor import ThreadPoolExecutor

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from asp_telemetry.cli.app import run
+from asp_telemetry.migrations import load_migrations
 
 ORIGINAL = (Path(__file__).parents[1] / "schema" / "original.sql").read_text()
+NEWEST = len(load_migrations())
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def test_it_makes_the_default_database(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert f"created {tmp_path / 'data' / 'asp_telemetry.db'}" in shown
     assert "execution_traces" in shown
-    assert "integrity ok, schema version 1, write and read back ok" in shown
+    assert f"integrity ok, schema version {NEWEST}, write and read back ok" in shown
     assert query("data/asp_telemetry.db", "SELECT count(*) FROM task_metadata") == [(0,)]
 
 
@@ -59,7 +61,7 @@ def test_sample_data_is_added_once(capsys):
         assert report["tables"]["agent_cost_vector"] == 14
         assert report["verification"] == {
             "integrity": "ok",
-            "schema_version": 1,
+            "schema_version": NEWEST,
             "round_trip": True,
             "ok": True,
         }

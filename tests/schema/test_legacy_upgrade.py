@@ -130,6 +130,25 @@ async def test_new_columns_are_filled_sensibly(original):
     assert {row["nested"] for row in rows(original, "agent_cost_vector")} == {0}
 
 
+@pytest.mark.parametrize(
+    ("metric", "direction"),
+    [
+        ({"primary_metric_name": "False_Positive_Rate"}, "lower_is_better"),
+        ({"primary_metric_name": "Detection_Accuracy"}, "higher_is_better"),
+        (
+            {"primary_metric_name": "Zest", "primary_metric_value": 3.0, "graduation_criteria_met": 1},
+            "higher_is_better",
+        ),
+        ({"primary_metric_name": "Zest", "primary_metric_value": 3.0}, "lower_is_better"),
+    ],
+)
+async def test_directions_follow_name_then_graduation(original, metric, direction):
+    """A metric of unknown name improves upwards only if it had graduated above its target."""
+    insert(original, "bootstrap_metrics", PLAIN["bootstrap_metrics"] | metric)
+    await upgrade(original)
+    assert rows(original, "bootstrap_metrics")[-1]["metric_direction"] == direction
+
+
 async def test_the_result_is_an_ordinary_database(original):
     """Afterwards the database has a ledger, an identity, the current tables and indexes, and the old views."""
     await upgrade(original)

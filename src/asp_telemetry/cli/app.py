@@ -15,6 +15,8 @@ from asp_telemetry.errors import AspTelemetryError
 COMMANDS = {
     "init": "asp_telemetry.cli.init",
     "migrate": "asp_telemetry.cli.migrate",
+    "drain": "asp_telemetry.cli.drain",
+    "stats": "asp_telemetry.cli.stats",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

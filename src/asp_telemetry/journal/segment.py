@@ -173,7 +173,7 @@ def may_map(directory: Path) -> bool:
     for line in table.splitlines():
         fields, _, rest = line.partition(" - ")
         mount = fields.split(" ")[4].encode().decode("unicode_escape")
-        inside = mount == "/" or path == mount or path.startswith(mount + "/")
+        inside = mount in {"/", path} or path.startswith(mount + "/")
         if inside and len(mount) >= longest:
             longest, kind = len(mount), rest.split(" ", 1)[0]
     return kind != "" and kind not in _UNSAFE_TO_MAP and not kind.startswith("fuse")

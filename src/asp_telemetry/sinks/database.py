@@ -10,15 +10,28 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """Write batches into one database."""
+    """Write batches into one database; what each verb does and raises says `writer.sink.Sink`."""
 
-    async def open(self) -> str: ...
-    async def close(self) -> None: ...
-    async def checkpoints(self, journal_id: str) -> dict[str, Checkpoint]: ...
-    async def write(self, batch: Batch) -> None: ...
-    async def abandon(self, journal_id: str) -> int: ...
-    async def forget(self, journal_id: str) -> None: ...
-    def thread_idents(self) -> set[int]: ...
+    async def open(self) -> str:
+        """Connect, bring the schema up to date, return the identity."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+    async def checkpoints(self, journal_id: str) -> dict[str, Checkpoint]:
+        """Return the checkpoints of a journal."""
+
+    async def write(self, batch: Batch) -> None:
+        """Commit a batch."""
+
+    async def abandon(self, journal_id: str) -> int:
+        """Mark what was never finished."""
+
+    async def forget(self, journal_id: str) -> None:
+        """Fold the checkpoints of a journal that is gone."""
+
+    def thread_idents(self) -> set[int]:
+        """Return the driver's threads."""
 
 
 class DatabaseSink:

@@ -50,7 +50,7 @@ class Writer:
         self._wake: Callable[[], None] = _nothing
         self._woken = False
         self._stopping = False
-        self._delete_when_done = False
+        self._alone = False
         self.stopped = threading.Event()
         self.heartbeat = monotonic()
         self.last_error: str | None = None
@@ -73,21 +73,21 @@ class Writer:
         """Return the threads that work for the writer: its own, and those of the sink's driver."""
         workers = {self._thread} if self._thread is not None else set()
         own = {thread.ident for thread in workers if thread.ident is not None}
-        return own | ({ident for ident in self.sink.thread_idents()} if self.sink is not None else set())
+        return own | (self.sink.thread_idents() if self.sink is not None else set())
 
     def wake(self) -> None:
         """Ask for a pass now; safe from any thread and from signal handlers."""
         self._woken = True
         self._wake()
 
-    def stop(self, *, delete: bool) -> None:
+    def stop(self, *, alone: bool) -> None:
         """Ask the thread to make a last pass and end.
 
         Args:
-            delete: Whether to remove the journal's directory if everything in it has been committed; only to be
-                asked for when no other thread can append any more.
+            alone: Whether no other thread can append any more. Only then is the journal removed, if everything in it
+                has been committed, or else left for the next writer to adopt.
         """
-        self._delete_when_done = delete
+        self._alone = alone
         self._stopping = True
         self.wake()
 
@@ -181,11 +181,14 @@ class Writer:
         self._before_pass()
 
     async def _finish(self, own: Outlet) -> None:
-        """After the last pass: remove the journal if nothing in it is left to commit."""
+        """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
         assert self.drainer is not None
         assert self.sink is not None
-        if self._delete_when_done and self.last_error is None and self.drainer.is_drained(own):
-            self._journal.close(delete=True)
+        if not self._alone:
+            return
+        done = self.last_error is None and self.drainer.is_drained(own)
+        self._journal.close(delete=done)
+        if done:
             try:
                 await self.sink.forget(own.journal_id)
             except StoreUnavailableError:

@@ -1,0 +1,315 @@
+"""The functions that users call: configure, flush, shutdown, stats; and the one recorder of this process behind them."""
+
+import os
+import sys
+import threading
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from asp_telemetry import guard
+from asp_telemetry.capture import state
+from asp_telemetry.capture.definition import Scope
+from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
+from asp_telemetry.recorder.recorder import FlushResult, Recorder
+
+if TYPE_CHECKING:
+    from asp_telemetry.settings import Settings
+    from asp_telemetry.writer.thread import Writer
+
+_POLL_SECONDS = 0.002
+_LAST_PASS_SECONDS = 0.05
+
+_lock = threading.RLock()
+_recorder: Recorder | None = None
+_given: dict[str, Any] = {}
+_configured = False
+_making = False
+_early: list[tuple[Any, ...]] = []
+_exiting = False
+_exit_registered = False
+
+
+def configure(database: str | None = None, /, *, replace: bool = False, **settings: Any) -> None:
+    """Say where records go and what they have in common; without it, defaults and `ASP_*` variables hold.
+
+    Args:
+        database: `sqlite:///path/to/file.db`; `ASP_DATABASE_URL`, else `sqlite:///data/asp_telemetry.db`.
+        replace: Whether other values may replace those that are in force.
+        **settings: project_id, user_id, environment, release: facts on every row. writer: whether this process
+            drains its journal itself. flush_on_sigterm: whether SIGTERM flushes first. journal_dir,
+            journal_max_bytes, journal_full ("drop_new" or "block"), block_seconds, exit_seconds, capture_content,
+            sample_rate, strict, disabled.
+
+    Raises:
+        ConfigurationError: If a value cannot be used, or differs from what is in force without `replace`.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> asp.configure("sqlite:///data/asp_telemetry.db", project_id="ASP-Platform")
+    """
+    global _configured, _given
+    from asp_telemetry.settings import NAMES, resolve  # noqa: PLC0415 - imported when it is needed
+
+    unknown = sorted(set(settings) - NAMES)
+    if unknown:
+        raise ConfigurationError(
+            f"configure() has no setting named {', '.join(unknown)}; it knows {', '.join(sorted(NAMES))}"
+        )
+    given = {**settings, **({} if database is None else {"database": database})}
+    wanted = resolve(given)
+    with _lock:
+        recorder = _recorder
+        if recorder is None:
+            if _configured and not replace and wanted != resolve(_given):
+                raise ConfigurationError(_conflict(resolve(_given).destination, wanted.destination))
+        elif wanted != recorder.settings:
+            if not replace:
+                _take_over(recorder, wanted)
+            else:
+                shutdown()
+        _given, _configured = given, True
+        if _recorder is not None:
+            _recorder.settled = True
+            _recorder.settings = wanted
+        _apply(wanted)
+    if _recorder is not None and _recorder.writer is not None:
+        _recorder.writer.wake()
+
+
+def _take_over(recorder: Recorder, wanted: "Settings") -> None:
+    """Let records that were made before the first `configure()` go where it says, if none has gone elsewhere yet."""
+    if _configured or recorder.draining or not recorder.settings.writer:
+        raise ConfigurationError(_conflict(recorder.settings.destination, wanted.destination))
+    from dataclasses import replace as changed  # noqa: PLC0415 - imported when it is needed
+
+    header = changed(recorder.journal.header, destination=wanted.destination, writer=wanted.writer)
+    recorder.early_base = recorder.settings.journal_dir
+    recorder.journal.redirect(wanted.journal_dir, header)
+    recorder.settings = wanted
+
+
+def _conflict(old: str, new: str) -> str:
+    return (
+        f"asp_telemetry already records to {old}, and configure() was called with other values for {new}; "
+        "call it once, before the first tracked call, or pass replace=True"
+    )
+
+
+def _apply(settings: "Settings") -> None:
+    state.default_scope = Scope(dict(settings.scope_facts))
+    state.capture_content = settings.capture_content
+    state.sample_rate = settings.sample_rate
+    state.enabled = not settings.disabled
+    guard.be_strict(settings.strict)
+    if settings.flush_on_sigterm:
+        chain_sigterm(_flush_at_sigterm)
+
+
+def _first_append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
+    """Make the recorder, and append the first record to it."""
+    global _making
+    if _making:
+        # A signal handler or finaliser, or another thread that cannot wait for this one in an event loop.
+        _early.append((kind, status, duration, span, payload))
+        return True
+    with _lock:
+        if state.append is not _first_append:
+            return state.append(kind, status, duration, span, payload)
+        _making = True
+        try:
+            recorder = _make_recorder()
+        except ConfigurationError as error:
+            guard.note("nothing is recorded", error)
+            state.append = state.unconnected
+            state.enabled = False
+            return False
+        finally:
+            _making = False
+        kept = recorder.append(kind, status, duration, span, payload)
+        state.append = recorder.append
+        while _early:
+            recorder.append(*_early.pop(0))
+        if not _exiting:
+            recorder.start_writer()
+        return kept
+
+
+def _make_recorder() -> Recorder:
+    global _recorder, _exit_registered
+    from asp_telemetry.settings import resolve  # noqa: PLC0415 - imported at the first record
+
+    settings = resolve(_given)
+    if not _configured:
+        _apply(settings)
+    _recorder = Recorder(settings, _lock, settled=_configured)
+    if not _exit_registered:
+        _exit_registered = True
+        register_exit(_at_exit)
+    return _recorder
+
+
+def flush(timeout: float = 5.0) -> FlushResult:
+    """Wait until everything recorded so far is committed; never call it where an event loop runs: see `aflush`.
+
+    Args:
+        timeout: How long to wait at most, in seconds.
+
+    Returns:
+        What became of it; `complete` means committed. With `writer=False` nobody here commits, and what a sidecar
+        has done is not known.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> asp.flush(timeout=5.0).complete
+        True
+    """
+    recorder = _recorder
+    if recorder is None:
+        return FlushResult(complete=True, pending=0, rejected=0, dropped=0, sinks={})
+    targets = _begin_flush(recorder)
+    deadline = monotonic() + timeout
+    while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):
+        sleep(_POLL_SECONDS)
+    return recorder.result(complete=done)
+
+
+async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the same name as in flush
+    """Wait like `flush`, without blocking the event loop (asyncio or trio).
+
+    Args:
+        timeout: How long to wait at most, in seconds.
+
+    Returns:
+        What became of everything recorded so far.
+    """
+    import anyio  # noqa: PLC0415 - imported when it is needed
+
+    recorder = _recorder
+    if recorder is None:
+        return FlushResult(complete=True, pending=0, rejected=0, dropped=0, sinks={})
+    targets = _begin_flush(recorder)
+    deadline = monotonic() + timeout
+    while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):  # noqa: ASYNC110 - what is waited for happens in another thread
+        await anyio.sleep(_POLL_SECONDS)
+    return recorder.result(complete=done)
+
+
+def _begin_flush(recorder: Recorder) -> list[tuple[Any, int, int]]:
+    recorder.settled = True
+    targets = recorder.targets()
+    if not _exiting:
+        recorder.start_writer()
+    if recorder.writer is not None:
+        recorder.writer.wake()
+    return targets
+
+
+def _may_wait(recorder: Recorder) -> bool:
+    return recorder.writer is not None and recorder.writer.is_alive
+
+
+def shutdown(timeout: float = 5.0) -> FlushResult:
+    """Flush, stop the writer and close the journal; a record made later starts anew. Runs by itself at exit.
+
+    Args:
+        timeout: How long to wait at most, in seconds.
+
+    Returns:
+        What became of everything recorded so far; what is not committed waits for the next start.
+    """
+    global _recorder
+    with _lock:
+        recorder = _recorder
+        if recorder is None:
+            return FlushResult(complete=True, pending=0, rejected=0, dropped=0, sinks={})
+        _recorder = None
+        state.append = _first_append
+    return _stop(recorder, timeout)
+
+
+def _stop(recorder: Recorder, timeout: float) -> FlushResult:
+    deadline = monotonic() + timeout
+    writer = recorder.writer
+    recorder.settled = True
+    targets = recorder.targets()
+    if writer is not None and writer.is_alive:
+        writer.wake()
+        while not recorder.reached(targets) and monotonic() < deadline and _has_hope(writer):
+            sleep(_POLL_SECONDS)
+        writer.stop(alone=not has_other_threads(writer.thread_idents()))
+        writer.stopped.wait(max(deadline - monotonic(), _LAST_PASS_SECONDS) if _has_hope(writer) else _LAST_PASS_SECONDS)
+    return recorder.result(complete=recorder.reached(targets))
+
+
+def _has_hope(writer: "Writer") -> bool:
+    """Tell whether waiting makes sense: at exit nobody waits for a database that is away."""
+    return writer.is_alive and not (_exiting and writer.unavailable_since is not None)
+
+
+def stats() -> dict[str, Any]:
+    """Return what became of the records of this process, and how the writer does.
+
+    Returns:
+        `accepted == stored + pending + rejected + dropped`, with the reasons of drops, the lag of the database, the
+        journal's bytes, the writer's heartbeat and last error, and `troubles`: what was kept away from the host.
+
+    Example:
+        >>> import asp_telemetry as asp
+        >>> figures = asp.stats()
+        >>> figures["accepted"] >= figures["stored"]
+        True
+    """
+    recorder = _recorder
+    figures = (
+        {"accepted": 0, "stored": 0, "pending": 0, "rejected": 0, "dropped": 0, "drop_reasons": {}}
+        if recorder is None
+        else recorder.figures()
+    )
+    return {**figures, "troubles": guard.counts()}
+
+
+def _at_exit() -> None:
+    """Flush shortly, opening nothing; what is not committed waits in the journal."""
+    global _exiting
+    _exiting = True
+    recorder = _recorder
+    if recorder is None:
+        return
+    try:
+        shutdown(recorder.settings.exit_seconds)
+    except Exception as error:
+        guard.note("the flush at exit failed", error, "records wait in the journal")
+
+
+def _flush_at_sigterm() -> None:
+    recorder = _recorder
+    if recorder is not None:
+        try:
+            flush(recorder.settings.exit_seconds)
+        except Exception as error:
+            guard.note("the flush on SIGTERM failed", error, "records wait in the journal")
+
+
+def _after_fork_in_child() -> None:
+    """Make the child its own: it writes nothing of the parent's, and makes a recorder when it first needs one."""
+    global _lock, _recorder, _making, _exit_registered
+    inherited = _recorder
+    _lock = threading.RLock()
+    _recorder, _making, _exit_registered = None, False, False
+    _early.clear()
+    state.after_fork()
+    guard.reset()
+    if inherited is None:
+        return
+    state.append = _first_append
+    if inherited.writer is not None and inherited.writer.sink is not None:
+        keep_forever(inherited)
+    lock: Any = sys.modules.get("asp_telemetry.journal.lock")
+    if lock is not None:
+        lock.forget_held()
+
+
+state.append = _first_append
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,181 @@
+"""One journal and the writer that drains it, for one destination."""
+
+from time import monotonic, perf_counter_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from asp_telemetry import guard
+from asp_telemetry.capture import state
+from asp_telemetry.journal.layout import CLOCK, FLAGS, REASONS, STATE, Flag, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from threading import RLock
+
+    from asp_telemetry.settings import Settings
+    from asp_telemetry.writer.thread import Writer
+
+_SETTLE_SECONDS = 1.0
+_OPEN_NS = 1_000_000_000
+
+
+class FlushResult(NamedTuple):
+    """Tell what became of what had been recorded before a flush.
+
+    Attributes:
+        complete: Whether all of it is committed, or accounted for as rejected or dropped.
+        pending: How many records still wait in the journal.
+        rejected: How many records of this process the database has refused.
+        dropped: How many records of this process could not be kept.
+        sinks: The same figures per sink.
+    """
+
+    complete: bool
+    pending: int
+    rejected: int
+    dropped: int
+    sinks: dict[str, dict[str, int]]
+
+
+class Recorder:
+    """Own one journal and the writer that drains it, for one destination."""
+
+    def __init__(self, settings: "Settings", lock: "RLock", *, settled: bool) -> None:
+        from asp_telemetry.journal.header import JournalHeader  # noqa: PLC0415 - imported at the first record
+        from asp_telemetry.journal.journal import Journal, new_journal_id  # noqa: PLC0415
+        from asp_telemetry.journal.lane import make_append  # noqa: PLC0415
+
+        self.settings = settings
+        self._lock = lock
+        self.settled = settled
+        self.draining = False
+        self.made_at = monotonic()
+        self.early_base: Path | None = None
+        header = JournalHeader(
+            journal_id=new_journal_id(), destination=settings.destination, writer=settings.writer
+        )
+        self.journal: Journal = Journal(
+            settings.journal_dir,
+            header,
+            max_bytes=settings.journal_max_bytes,
+            block_seconds=settings.block_seconds if settings.journal_full == "block" else 0.0,
+        )
+        self.append = make_append(self.journal)
+        self.writer: Writer | None = None
+        self._opened: set[int] = set()
+        if self.journal.trouble is not None:
+            guard.note("records are not crash-safe", remedy=self.journal.trouble)
+
+    def start_writer(self) -> None:
+        """Start the writer's thread if there is to be one and none is running."""
+        if not self.settings.writer or (self.writer is not None and self.writer.is_alive):
+            return
+        from asp_telemetry.writer.thread import Writer  # noqa: PLC0415 - a host without a writer never needs it
+
+        self.writer = Writer(
+            self.journal, self._make_sink, self._make_adoption, self.record_open, self._may_begin
+        )
+        self.journal.wake = self.writer.wake
+        self.writer.start()
+
+    def _may_begin(self) -> bool:
+        with self._lock:
+            if self.settled or monotonic() - self.made_at >= _SETTLE_SECONDS:
+                self.draining = True
+            return self.draining
+
+    def _make_sink(self) -> Any:
+        self.draining = True
+        from asp_telemetry.sinks.database import DatabaseSink  # noqa: PLC0415 - imported in the writer's thread
+        from asp_telemetry.stores import open_store  # noqa: PLC0415
+
+        return DatabaseSink(open_store(self.settings.database))
+
+    def _make_adoption(self) -> Any:
+        from asp_telemetry.writer.adoption import Adoption  # noqa: PLC0415 - imported in the writer's thread
+
+        bases = [self.settings.journal_dir, *([self.early_base] if self.early_base is not None else [])]
+        return Adoption(bases, self.settings.destination, self.journal.journal_id)
+
+    def record_open(self) -> None:
+        """Record the executions that have been open for over a second, each once."""
+        live = state.live
+        if not live:
+            self._opened.clear()
+            return
+        try:
+            spans = list(live.items())
+        except RuntimeError:
+            return  # it changed while we looked; the next pass looks again
+        now = perf_counter_ns()
+        for span_id, span in spans:
+            if span_id in self._opened or not span[CLOCK]:
+                continue
+            if now - span[CLOCK] < _OPEN_NS:
+                break  # the rest began later
+            self._opened.add(span_id)
+            if not span[STATE] and not span[FLAGS] & int(Flag.UNSAMPLED):
+                self.append(Kind.OPEN, 0, 0, span, None)
+        self._opened &= set(live)
+
+    def pending(self) -> int:
+        """Return how many records wait in the journal."""
+        return sum(lane.stamp - self._committed_stamp(lane) for lane in list(self.journal.all_lanes))
+
+    def _committed_stamp(self, lane: Any) -> int:
+        drainer = None if self.writer is None else self.writer.drainer
+        if drainer is not None:
+            for found in drainer.states(self.journal.journal_id):
+                if found.number == lane.number and found.committed_stamp >= 0:
+                    return found.committed_stamp
+        return int(lane.first_stamp)
+
+    def targets(self) -> list[tuple[Any, int, int]]:
+        """Return the lanes, and how far each must be committed so that all that is recorded now is."""
+        return [(lane, lane.stamp, sum(lane.refused)) for lane in list(self.journal.all_lanes)]
+
+    def reached(self, targets: list[tuple[Any, int, int]]) -> bool:
+        """Tell whether the lanes have been committed that far."""
+        return all(
+            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp, _ in targets
+        )
+
+    def result(self, *, complete: bool) -> FlushResult:
+        """Return the figures of this moment."""
+        figures = self.figures()
+        sink = {name: figures[name] for name in ("accepted", "stored", "pending", "rejected", "dropped")}
+        return FlushResult(complete, sink["pending"], sink["rejected"], sink["dropped"], {"database": sink})
+
+    def figures(self) -> dict[str, Any]:
+        """Return what became of the records of this process; they add up."""
+        drainer = None if self.writer is None else self.writer.drainer
+        states = [] if drainer is None else drainer.states(self.journal.journal_id)
+        lanes = list(self.journal.all_lanes)
+        refused = sum(sum(lane.refused) for lane in lanes)
+        lost = sum(found.committed.dropped.get("lost", 0) for found in states)
+        writer = self.writer
+        trouble_since = None if writer is None else writer.unavailable_since
+        pending = self.pending()
+        return {
+            "accepted": self.journal.accepted,
+            "stored": sum(found.committed.stored for found in states),
+            "pending": pending,
+            "rejected": sum(found.committed.rejected for found in states),
+            "dropped": refused + lost,
+            "drop_reasons": _sum_reasons(lanes, lost),
+            "queue_bytes": self.journal.supply.used_bytes,
+            "lag_seconds": 0.0
+            if not pending or writer is None
+            else round(monotonic() - writer.drained_at, 3),
+            "unavailable_seconds": None if trouble_since is None else round(monotonic() - trouble_since, 3),
+            "last_error": None if writer is None else writer.last_error,
+            "heartbeat_seconds": None if writer is None else round(monotonic() - writer.heartbeat, 3),
+            "writer_alive": writer is not None and writer.is_alive,
+            "journal": str(self.journal.directory) if self.journal.directory is not None else None,
+            "journal_trouble": self.journal.trouble,
+            "destination": self.settings.destination,
+        }
+
+
+def _sum_reasons(lanes: list[Any], lost: int) -> dict[str, int]:
+    reasons = {reason: sum(lane.refused[place] for lane in lanes) for place, reason in enumerate(REASONS)}
+    return {reason: count for reason, count in {**reasons, "lost": lost}.items() if count}

@@ -1,0 +1,95 @@
+"""Drains journals from outside the processes that fill them: what `asp-telemetry drain` does."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+import anyio
+
+from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.settings import Settings
+from asp_telemetry.sinks.database import DatabaseSink
+from asp_telemetry.stores import open_store
+from asp_telemetry.writer.adoption import Adoption
+from asp_telemetry.writer.drainer import Drainer
+
+_INTERVAL_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
+
+
+class DrainSummary(NamedTuple):
+    """Tell what a drain has done.
+
+    Attributes:
+        records: How many records were committed, those put aside as rejected included.
+        journals: How many journals were finished and deleted.
+        abandoned: How many executions were marked as abandoned.
+        living: How many journals of living processes were drained as far as they went.
+        elsewhere: Folders of journals that belong to another database, and were left alone.
+    """
+
+    records: int
+    journals: int
+    abandoned: int
+    living: int
+    elsewhere: tuple[str, ...]
+
+
+async def drain_all(
+    settings: Settings,
+    *,
+    follow: bool = False,
+    force: bool = False,
+    use_locks: bool = True,
+    report: Callable[[DrainSummary], None] | None = None,
+) -> DrainSummary:
+    """Drain what dead processes, and living ones without a writer, have journalled for a destination.
+
+    Args:
+        settings: Names the destination and the folder of its journals.
+        follow: Whether to go on until cancelled, as a sidecar does; an unavailable database is waited for.
+        force: Whether to drain also what was begun into another database at the same address.
+        use_locks: Whether to leave alone what another drainer has locked.
+        report: Called whenever records have been committed.
+
+    Returns:
+        What was done.
+
+    Raises:
+        StoreUnavailableError: If the database cannot be written, unless it is followed.
+        MigrationError: If the database cannot be used as it is.
+    """
+    sink = DatabaseSink(open_store(settings.database))
+    drainer = Drainer(sink, considerate=False)
+    adoption = Adoption(
+        [settings.journal_dir], settings.destination, None, also_living=True, force=force, use_locks=use_locks
+    )
+    records, look_at = 0, 0.0
+
+    def summary() -> DrainSummary:
+        living = sum(not outlet.is_final() for outlet in adoption.outlets)
+        elsewhere = tuple(str(outlet.directory) for outlet in adoption.elsewhere)
+        return DrainSummary(records, adoption.finished, adoption.abandoned, living, elsewhere)
+
+    try:
+        while True:
+            try:
+                if monotonic() >= look_at:
+                    adoption.look(await sink.open())
+                    look_at = monotonic() + _LOOK_SECONDS
+                count = await drainer.drain(list(adoption.outlets))
+                records += count
+                if count:
+                    if report is not None:
+                        report(summary())
+                    continue
+                await adoption.finish(drainer, sink)
+            except StoreUnavailableError:
+                if not follow:
+                    raise
+            if not follow:
+                return summary()
+            await anyio.sleep(_INTERVAL_SECONDS)
+    finally:
+        adoption.release()
+        await sink.close()
