@@ -46,7 +46,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
 
     Example:
         >>> import asp_telemetry as asp
-        >>> asp.configure("sqlite:///data/asp_telemetry.db", project_id="ASP-Platform")
+        >>> asp.configure("sqlite:///data/asp_telemetry.db", project_id="ASP-Platform", replace=True)
     """
     global _configured, _given
     from asp_telemetry.settings import NAMES, resolve  # noqa: PLC0415 - imported when it is needed
@@ -58,23 +58,22 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         )
     given = {**settings, **({} if database is None else {"database": database})}
     wanted = resolve(given)
+    if replace and _recorder is not None and wanted != _recorder.settings:
+        shutdown()
     with _lock:
         recorder = _recorder
-        if recorder is None:
-            if _configured and not replace and wanted != resolve(_given):
-                raise ConfigurationError(_conflict(resolve(_given).destination, wanted.destination))
-        elif wanted != recorder.settings:
-            if not replace:
-                _take_over(recorder, wanted)
-            else:
-                shutdown()
+        if recorder is not None and wanted != recorder.settings:
+            _take_over(recorder, wanted)
+        elif recorder is None and _configured and not replace and wanted != resolve(_given):
+            raise ConfigurationError(_conflict(resolve(_given).destination, wanted.destination))
         _given, _configured = given, True
-        if _recorder is not None:
-            _recorder.settled = True
-            _recorder.settings = wanted
+        if recorder is not None:
+            recorder.settled = True
         _apply(wanted)
-    if _recorder is not None and _recorder.writer is not None:
-        _recorder.writer.wake()
+        if state.append is state.unconnected:
+            state.append = _first_append
+    if recorder is not None and recorder.writer is not None:
+        recorder.writer.wake()
 
 
 def _take_over(recorder: Recorder, wanted: "Settings") -> None:
@@ -121,11 +120,13 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
             recorder = _make_recorder()
         except ConfigurationError as error:
             guard.note("nothing is recorded", error)
+            recorder = None
+        finally:
+            _making = False
+        if recorder is None:
             state.append = state.unconnected
             state.enabled = False
             return False
-        finally:
-            _making = False
         kept = recorder.append(kind, status, duration, span, payload)
         state.append = recorder.append
         while _early:
@@ -135,13 +136,15 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
         return kept
 
 
-def _make_recorder() -> Recorder:
+def _make_recorder() -> Recorder | None:
     global _recorder, _exit_registered
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - imported at the first record
 
     settings = resolve(_given)
     if not _configured:
         _apply(settings)
+    if settings.disabled:
+        return None
     _recorder = Recorder(settings, _lock, settled=_configured)
     if not _exit_registered:
         _exit_registered = True

@@ -1,0 +1,196 @@
+"""`configure()`: once, early, or with `replace=True`; and what happens to records that came before it."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import asp_telemetry as asp
+from asp_telemetry.errors import ConfigurationError
+
+
+def run(code, cwd, **variables):
+    """Run a program in a process of its own and return what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ASP_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=cwd, env={**environment, **variables}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def names(path):
+    """Return the names of the executions in a database."""
+    connection = sqlite3.connect(path)
+    try:
+        return [name for (name,) in connection.execute("SELECT name FROM execution_traces ORDER BY started_at")]
+    finally:
+        connection.close()
+
+
+def test_a_second_configure_with_other_values_is_refused(recorded, tmp_path):
+    """Records never change their destination silently."""
+    with pytest.raises(ConfigurationError, match="replace=True"):
+        asp.configure(f"sqlite:///{tmp_path}/other.db")
+    asp.configure(recorded.url, strict=True)
+
+
+def test_replace_sends_later_records_elsewhere(recorded, tmp_path):
+    """With replace=True what was recorded before is committed where it belonged."""
+    with asp.span("before"):
+        pass
+    asp.configure(f"sqlite:///{tmp_path}/other.db", strict=True, replace=True)
+    with asp.span("after"):
+        pass
+    asp.flush(timeout=20)
+    assert names(recorded.path) == ["before"]
+    assert names(tmp_path / "other.db") == ["after"]
+
+
+def test_unknown_settings_are_refused_by_name():
+    """A misspelt setting is not ignored."""
+    with pytest.raises(ConfigurationError, match="projectid"):
+        asp.configure(projectid="x")
+
+
+def test_records_before_configure_wait_for_it(tmp_path):
+    """What is tracked while modules are imported goes where configure() says a moment later."""
+    run(
+        """
+        import asp_telemetry as asp
+        with asp.span("early"):
+            pass
+        asp.configure("sqlite:///chosen/b.db", project_id="P")
+        with asp.span("late"):
+            pass
+        """,
+        tmp_path,
+    )
+    assert names(tmp_path / "chosen" / "b.db") == ["early", "late"]
+    assert not (tmp_path / "data" / "asp_telemetry.db").exists()
+
+
+def test_configure_comes_too_late_once_records_have_gone(tmp_path):
+    """After the default destination has taken records, another one is refused loudly."""
+    done = run(
+        """
+        import asp_telemetry as asp
+        with asp.span("early"):
+            pass
+        asp.flush()
+        try:
+            asp.configure("sqlite:///chosen/b.db")
+        except asp.ConfigurationError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert "data/asp_telemetry.db" in done.stdout
+    assert "chosen/b.db" in done.stdout
+
+
+def test_without_configure_the_variables_hold(tmp_path):
+    """A program that never calls configure() records where ASP_DATABASE_URL says."""
+    run(
+        "import asp_telemetry as asp\nwith asp.span('x'): pass\n",
+        tmp_path,
+        ASP_DATABASE_URL="sqlite:///here.db",
+        ASP_PROJECT_ID="P",
+    )
+    assert names(tmp_path / "here.db") == ["x"]
+
+
+def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path):
+    """Without configure() a bad variable switches recording off, says so once, and the program runs on."""
+    done = run(
+        """
+        import asp_telemetry as asp
+        @asp.track_agent
+        def work(): return 42
+        print(work(), work())
+        """,
+        tmp_path,
+        ASP_DATABASE_URL="mysql://host/x",
+    )
+    assert done.stdout == "42 42\n"
+    assert done.stderr.count("nothing is recorded") == 1
+    assert "sqlite:///" in done.stderr
+
+
+def test_disabled_records_and_creates_nothing(tmp_path):
+    """With ASP_TELEMETRY_DISABLED=1 nothing is written anywhere."""
+    done = run(
+        """
+        import asp_telemetry as asp
+        @asp.track_agent
+        def work():
+            asp.current_span().record_metric("x", 1, "count")
+            asp.log_defect(defect_type="t", phase_injected="Code", phase_removed="Test", description="d")
+            return 42
+        with asp.task("T"):
+            print(work())
+        print(asp.flush().complete)
+        """,
+        tmp_path,
+        ASP_TELEMETRY_DISABLED="1",
+    )
+    assert done.stdout == "42\nTrue\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_of_configure_stand_on_every_row(tmp_path):
+    """Project, user, environment and release are on what is recorded anywhere in the process."""
+    asp.configure(
+        f"sqlite:///{tmp_path}/a.db", project_id="P", user_id="ana", environment="prod", release="1.4", replace=True
+    )
+    with asp.span("x", kind="agent"):
+        pass
+    asp.shutdown(timeout=20)
+    connection = sqlite3.connect(tmp_path / "a.db")
+    found = connection.execute("SELECT user_id, environment, release, context FROM execution_traces").fetchone()
+    metric = connection.execute("SELECT user_id, project_id FROM agent_cost_vector").fetchone()
+    connection.close()
+    assert found == ("ana", "prod", "1.4", '{"project_id":"P"}')
+    assert metric == ("ana", "P")
+
+
+def test_sampling_keeps_whole_traces(tmp_path):
+    """A trace is recorded with all its executions or not at all."""
+    asp.configure(f"sqlite:///{tmp_path}/a.db", sample_rate=0.5, strict=True, replace=True)
+    for _ in range(200):
+        with asp.span("root", kind="agent"), asp.span("child"), asp.span("grandchild"):
+            pass
+    asp.shutdown(timeout=20)
+    connection = sqlite3.connect(tmp_path / "a.db")
+    sizes = {size for (size,) in connection.execute("SELECT count(*) FROM execution_traces GROUP BY root_id")}
+    kept = connection.execute("SELECT count(DISTINCT root_id) FROM execution_traces").fetchone()[0]
+    connection.close()
+    assert sizes == {3}
+    assert 40 < kept < 160
+
+
+def test_content_is_captured_only_when_asked_and_without_secrets(tmp_path):
+    """Arguments and results are stored with capture_content=True alone, secrets blotted out."""
+
+    @asp.track_agent
+    def work(question, key):
+        return {"answer": question.upper(), "used": key}
+
+    for asked in (False, True):
+        asp.configure(f"sqlite:///{tmp_path}/{asked}.db", capture_content=asked, strict=True, replace=True)
+        work("why?", key="sk-abcdef1234567890")
+        asp.shutdown(timeout=20)
+        connection = sqlite3.connect(tmp_path / f"{asked}.db")
+        found = connection.execute("SELECT input, output FROM execution_traces").fetchone()
+        connection.close()
+        if asked:
+            assert "why?" in found[0]
+            assert "WHY?" in found[1]
+            assert "sk-abcdef" not in found[0] + found[1]
+        else:
+            assert found == (None, None)
+    asp.configure(f"sqlite:///{tmp_path}/False.db", replace=True)

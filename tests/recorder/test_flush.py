@@ -1,0 +1,134 @@
+"""`flush`, `aflush`, `shutdown` and `stats`: committed means committed, and figures add up."""
+
+import asyncio
+import sqlite3
+import threading
+from time import monotonic
+
+import trio
+
+import asp_telemetry as asp
+
+
+def count(path):
+    """Count the executions that another connection can see."""
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT count(*) FROM execution_traces").fetchone()[0]
+    finally:
+        connection.close()
+
+
+def work(number):
+    """Record some executions."""
+    for _ in range(number):
+        with asp.span("x"):
+            pass
+
+
+def test_complete_means_committed(recorded):
+    """After a complete flush another process sees every record."""
+    for size in (1, 10, 3000):
+        before = count(recorded.path) if recorded.path.exists() else 0
+        work(size)
+        result = asp.flush(timeout=20)
+        assert result.complete
+        assert count(recorded.path) == before + size
+        assert (result.pending, result.rejected, result.dropped) == (0, 0, 0)
+
+
+def test_flush_without_records_is_complete():
+    """Flushing when nothing was recorded is done at once."""
+    asp.shutdown()
+    assert asp.flush().complete
+    assert asp.shutdown().complete
+
+
+def test_aflush_waits_without_blocking_the_loop(recorded):
+    """Under asyncio and trio other coroutines run while records are being committed."""
+
+    async def beat(sleep, beats):
+        for _ in range(20):
+            await sleep(0.001)
+            beats.append(monotonic())
+
+    async def in_asyncio():
+        beats = []
+        work(2000)
+        other = asyncio.create_task(beat(asyncio.sleep, beats))
+        result = await asp.aflush(timeout=20)
+        await other
+        return result, beats
+
+    async def in_trio():
+        beats = []
+        work(2000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(beat, trio.sleep, beats)
+            result = await asp.aflush(timeout=20)
+        return result, beats
+
+    for result, beats in (asyncio.run(in_asyncio()), trio.run(in_trio)):
+        assert result.complete
+        assert len(beats) == 20
+    assert count(recorded.path) == 4000
+
+
+def test_a_timeout_is_kept_and_reported(recorded):
+    """A flush that cannot finish returns in time and says how much is pending; later all is there."""
+    work(1)
+    assert asp.flush(timeout=20).complete
+    blocker = sqlite3.connect(recorded.path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    work(5)
+    begun = monotonic()
+    result = asp.flush(timeout=0.5)
+    assert monotonic() - begun < 3
+    assert not result.complete
+    assert result.pending == 5
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert asp.flush(timeout=30).complete
+    assert count(recorded.path) == 6
+
+
+def test_figures_add_up(recorded):
+    """accepted == stored + pending + rejected + dropped, at any moment."""
+    stop = threading.Event()
+
+    def load():
+        while not stop.is_set():
+            work(50)
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            asp.flush(timeout=0.02)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert asp.flush(timeout=30).complete
+    figures = asp.stats()
+    parts = ("stored", "pending", "rejected", "dropped")
+    assert figures["accepted"] == sum(figures[part] for part in parts) == count(recorded.path)
+    assert figures["writer_alive"]
+    assert figures["last_error"] is None
+
+
+def test_recording_goes_on_after_shutdown(recorded):
+    """A record made after shutdown() starts anew, into the same database."""
+    work(2)
+    assert asp.shutdown(timeout=20).complete
+    work(3)
+    assert asp.flush(timeout=20).complete
+    assert count(recorded.path) == 5
+
+
+def test_shutdown_leaves_no_journal_behind(recorded):
+    """After a complete shutdown of a program without other threads nothing waits on disk."""
+    work(2)
+    asp.shutdown(timeout=20)
+    assert list((recorded.path.parent / "asp-journal").iterdir()) == []

@@ -1,0 +1,83 @@
+"""Settings: where each comes from, and what is said of one that cannot be used."""
+
+from pathlib import Path
+
+import pytest
+
+from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.settings import absolute_database, default_journal_dir, destination_of, resolve, sqlite_path
+
+
+def test_arguments_come_before_variables_and_variables_before_defaults():
+    """An argument wins over a variable, which wins over the default."""
+    variables = {"ASP_PROJECT_ID": "from-variable", "ASP_SAMPLE_RATE": "0.5"}
+    settings = resolve({"project_id": "from-argument"}, variables)
+    assert (settings.project_id, settings.sample_rate, settings.strict) == ("from-argument", 0.5, False)
+
+
+def test_default_is_a_file_in_the_working_directory(tmp_path, monkeypatch):
+    """Without any setting records go to data/asp_telemetry.db, and their journal beside it."""
+    monkeypatch.chdir(tmp_path)
+    settings = resolve({}, {})
+    assert sqlite_path(settings.database) == tmp_path / "data" / "asp_telemetry.db"
+    assert settings.journal_dir == tmp_path / "data" / "asp-journal"
+
+
+def test_paths_are_made_absolute_at_once(tmp_path, monkeypatch):
+    """A later change of directory does not move the database or the journal."""
+    monkeypatch.chdir(tmp_path)
+    settings = resolve({"database": "sqlite:///a.db", "journal_dir": "waiting"}, {})
+    monkeypatch.chdir("/")
+    assert sqlite_path(settings.database) == tmp_path / "a.db"
+    assert settings.journal_dir == tmp_path / "waiting"
+
+
+@pytest.mark.parametrize("name", ["with space.db", "100%.db", "ü#?.db"])
+def test_odd_file_names_survive(tmp_path, name):
+    """A database may have any file name that its URL can write."""
+    from urllib.parse import quote
+
+    url = absolute_database(f"sqlite:///{quote(str(tmp_path / name))}")
+    assert sqlite_path(url) == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "parts"),
+    [
+        ({"database": "mysql://ana:s3cret@host/x"}, {}, ["mysql", "sqlite:///"]),
+        ({"database": "telemetry.db"}, {}, ["'telemetry.db'", "sqlite:///"]),
+        ({"database": "sqlite://"}, {}, ["'sqlite://'", "names no file"]),
+        ({"database": "sqlite:///:memory:"}, {}, [":memory:", "names no file"]),
+        ({"database": "postgresql://host"}, {}, ["postgresql://host", "names no database"]),
+        ({"sample_rate": 3}, {}, ["sample_rate=", "3", "from 0 to 1"]),
+        ({}, {"ASP_STRICT": "maybe"}, ["ASP_STRICT", "'maybe'", "true or false"]),
+        ({}, {"ASP_JOURNAL_MAX_BYTES": "lots"}, ["ASP_JOURNAL_MAX_BYTES", "'lots'"]),
+        ({"journal_max_bytes": 5}, {}, ["journal_max_bytes=", "5", "at least"]),
+        ({"journal_full": "drop_old"}, {}, ["journal_full=", "drop_old", "drop_new"]),
+        ({"project_id": "x" * 101}, {}, ["project_id=", "1 to 100 characters"]),
+        ({"exit_seconds": -1}, {}, ["exit_seconds=", "-1"]),
+    ],
+)
+def test_bad_values_are_named_with_value_and_remedy(given, variables, parts):
+    """A setting that cannot be used is refused with its name, its value and what to write instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(given, variables)
+    for part in parts:
+        assert part in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_destination_has_no_credentials():
+    """What is logged and written into journals never holds a password."""
+    url = "postgresql://ana:s3cret@db.example:5433/telemetry?sslpassword=x"
+    assert destination_of(url) == "postgresql://db.example:5433/telemetry"
+    assert "s3cret" not in str(default_journal_dir(url, {"XDG_STATE_HOME": "/state"}))
+
+
+def test_journals_of_a_server_lie_in_the_state_directory():
+    """Each database of each host has a journal folder of its own."""
+    variables = {"XDG_STATE_HOME": "/state"}
+    first = default_journal_dir("postgresql://u@host/a", variables)
+    second = default_journal_dir("postgresql://u@host/b", variables)
+    assert first != second
+    assert first.parent == second.parent == Path("/state/asp-telemetry")
