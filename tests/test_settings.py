@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import absolute_database, default_journal_dir, destination_of, resolve, sqlite_path
+from asp_telemetry.settings import (
+    absolute_database,
+    default_journal_dir,
+    destination_of,
+    resolve,
+    sqlite_path,
+)
 
 
 def test_arguments_come_before_variables_and_variables_before_defaults():

@@ -16,7 +16,9 @@ import asp_telemetry as asp
 ROOT = Path(__file__).parents[2]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 MODULES = sorted(
-    found.name for found in pkgutil.walk_packages(asp.__path__, "asp_telemetry.") if "._schema" not in found.name
+    found.name
+    for found in pkgutil.walk_packages(asp.__path__, "asp_telemetry.")
+    if "._schema" not in found.name
 )
 
 

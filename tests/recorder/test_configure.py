@@ -27,7 +27,9 @@ def names(path):
     """Return the names of the executions in a database."""
     connection = sqlite3.connect(path)
     try:
-        return [name for (name,) in connection.execute("SELECT name FROM execution_traces ORDER BY started_at")]
+        return [
+            name for (name,) in connection.execute("SELECT name FROM execution_traces ORDER BY started_at")
+        ]
     finally:
         connection.close()
 
@@ -145,13 +147,20 @@ def test_disabled_records_and_creates_nothing(tmp_path):
 def test_facts_of_configure_stand_on_every_row(tmp_path):
     """Project, user, environment and release are on what is recorded anywhere in the process."""
     asp.configure(
-        f"sqlite:///{tmp_path}/a.db", project_id="P", user_id="ana", environment="prod", release="1.4", replace=True
+        f"sqlite:///{tmp_path}/a.db",
+        project_id="P",
+        user_id="ana",
+        environment="prod",
+        release="1.4",
+        replace=True,
     )
     with asp.span("x", kind="agent"):
         pass
     asp.shutdown(timeout=20)
     connection = sqlite3.connect(tmp_path / "a.db")
-    found = connection.execute("SELECT user_id, environment, release, context FROM execution_traces").fetchone()
+    found = connection.execute(
+        "SELECT user_id, environment, release, context FROM execution_traces"
+    ).fetchone()
     metric = connection.execute("SELECT user_id, project_id FROM agent_cost_vector").fetchone()
     connection.close()
     assert found == ("ana", "prod", "1.4", '{"project_id":"P"}')

@@ -13,6 +13,7 @@ KINDS = frozenset(
 
 _MAX_SITES = 4096
 _MAX_SCOPES = 1024
+_MAX_TAGS = 64  # each takes room in every segment that uses the scope
 
 
 class Site:
@@ -101,7 +102,7 @@ class Scope:
         merged = {**self.facts, **{name: value for name, value in facts.items() if name != "tags"}}
         tags = facts.get("tags")
         if tags:
-            merged["tags"] = list(dict.fromkeys([*merged.get("tags", ()), *tags]))
+            merged["tags"] = list(dict.fromkeys([*merged.get("tags", ()), *tags]))[:_MAX_TAGS]
         return Scope(merged)
 
 

@@ -15,6 +15,9 @@ from asp_telemetry.usage import Usage
 _MAX_CLAIMED_IDS = 4096
 _MAX_CLAIMED_OBJECTS = 64
 _MAX_NUMBER = 10**13
+_MAX_METRICS = 500
+
+"""The most tags of one execution or context; each takes room in every segment that uses it."""
 
 _claimed_ids: dict[tuple[int, str], None] = {}
 _claimed_objects: dict[tuple[int, int], Any] = {}
@@ -152,7 +155,14 @@ def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) ->
             remedy=f"record_metric({metric_type!r}, {value!r}) was refused",
         )
         return
-    details_of(span).metrics.append((identifier(metric_type, 50), number, identifier(unit, 20)))
+    metrics = details_of(span).metrics
+    if len(metrics) >= _MAX_METRICS:
+        trouble(
+            "an execution had too many metrics",
+            remedy=f"{_MAX_METRICS} are kept; add them up before recording",
+        )
+        return
+    metrics.append((identifier(metric_type, 50), number, identifier(unit, 20)))
 
 
 def exact(value: Any) -> str | None:

@@ -25,7 +25,10 @@ def send(kind: Kind, facts: dict[str, Any], span: state.SpanList | None = None) 
             return
         found = state.get_current() if span is None else span
         now = time_ns()
-        if found is None or not found[SPAN_ID]:
+        unsampled = found is not None and found[FLAGS] & int(Flag.UNSAMPLED)
+        if unsampled and kind == Kind.OPEN:
+            return
+        if found is None or not found[SPAN_ID] or unsampled:
             scope = state.default_scope if found is None else found[SCOPE]
             record: state.SpanList = [
                 0,
@@ -45,8 +48,6 @@ def send(kind: Kind, facts: dict[str, Any], span: state.SpanList | None = None) 
                 0,
             ]
         else:
-            if found[FLAGS] & int(Flag.UNSAMPLED):
-                return
             record = list(found)
             record[STATE] = state.FINISHED
             if found[4] is None:

@@ -37,7 +37,9 @@ def drain(
 
     summary = anyio.run(_drain, settings, follow, force, report)
     if as_json:
-        print_json({"database": settings.destination, "journals_in": settings.journal_dir, **summary._asdict()})
+        print_json(
+            {"database": settings.destination, "journals_in": settings.journal_dir, **summary._asdict()}
+        )
         return
     print(settings.destination)
     print(f"{summary.records} records committed, {summary.journals} journals finished and removed")
@@ -46,7 +48,9 @@ def drain(
     if summary.living:
         print(f"{summary.living} journals belong to living processes and were drained as far as they went")
     for directory in summary.elsewhere:
-        print(f"left alone, since it belongs to another database (--force takes it all the same): {directory}")
+        print(
+            f"left alone, since it belongs to another database (--force takes it all the same): {directory}"
+        )
 
 
 async def _drain(settings: Any, follow: bool, force: bool, report: Any) -> DrainSummary:

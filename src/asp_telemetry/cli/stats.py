@@ -33,7 +33,9 @@ def stats(*, database: DatabaseOption = None, as_json: JsonOption = False) -> No
     print_table(["records", "number"], [(name, report[name]) for name in ("stored", "rejected", "dropped")])
     for reason, count in report["drop_reasons"].items():
         print(f"  dropped because of {reason}: {count}")
-    waiting = f"{report['journals']} journals hold {kilobytes(report['journal_bytes'])} in {report['journals_in']}"
+    waiting = (
+        f"{report['journals']} journals hold {kilobytes(report['journal_bytes'])} in {report['journals_in']}"
+    )
     print(waiting if report["journals"] else f"no journal waits in {report['journals_in']}")
     if report["elsewhere"]:
         print(f"{report['elsewhere']} of them belong to another database; see asp-telemetry drain --force")

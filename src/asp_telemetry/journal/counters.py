@@ -56,15 +56,17 @@ class Counters:
             self._descriptor = None
 
 
-def read_counters(directory: Path, lane: int) -> Refused:
-    """Read the counts of one lane of another process's journal; all zero where there is no such file."""
+def read_counters(directory: Path) -> dict[int, Refused]:
+    """Read the counts of another process's journal, of the lanes that have refused anything."""
     try:
-        with (directory / FILE_NAME).open("rb") as file:
-            file.seek(_offset(lane))
-            data = file.read(COUNTERS.size)
+        data = (directory / FILE_NAME).read_bytes()
     except OSError:
-        data = b""
-    return _decode(data.ljust(COUNTERS.size, b"\0"))
+        return {}
+    rows = (
+        (lane, data[_offset(lane) : _offset(lane) + COUNTERS.size]) for lane in range(1, COUNTER_LANES + 1)
+    )
+    decoded = ((lane, _decode(row)) for lane, row in rows if len(row) == COUNTERS.size and any(row))
+    return {lane: refused for lane, refused in decoded if refused.counts}
 
 
 def _decode(data: bytes) -> Refused:

@@ -8,7 +8,7 @@ from asp_telemetry.journal.counters import Refused, read_counters
 from asp_telemetry.journal.header import JournalHeader, read_journal_header
 from asp_telemetry.journal.journal import LOCK_NAME, Journal
 from asp_telemetry.journal.lane import Lane
-from asp_telemetry.journal.layout import CELLS, COUNTER_LANES, HEADER
+from asp_telemetry.journal.layout import CELLS, HEADER
 from asp_telemetry.journal.lock import FileLock
 from asp_telemetry.journal.reader import LaneReader
 from asp_telemetry.journal.segment import Segment, read_header
@@ -72,7 +72,10 @@ class _OwnLane:
     def first_from(self, number: int) -> tuple[int, bytes] | None:
         for segment in _snapshot(self._lane):
             if segment.number >= number:
-                return segment.number, segment.read()
+                try:
+                    return segment.number, segment.read()
+                except FileNotFoundError:
+                    continue  # somebody has removed the journal's files; what is missing is counted by its stamps
         return None
 
     def is_final(self) -> bool:
@@ -161,6 +164,7 @@ class ForeignOutlet(Outlet):
         self._owner = FileLock(directory / LOCK_NAME)
         self._drain = FileLock(directory / DRAIN_LOCK_NAME)
         self._lanes: dict[int, list[tuple[int, Path]]] = {}
+        self._refused: dict[int, Refused] = {}
         self._seen: set[str] = set()
         self._is_final = False
 
@@ -195,6 +199,7 @@ class ForeignOutlet(Outlet):
         """Look for segments that have been taken since, and whether the owner has died."""
         if not self._is_final and self._owner.acquire():
             self._is_final = True
+        self._refused = read_counters(self.directory)
         for path in sorted(self.directory.glob(f"*{SEGMENT_SUFFIX}")):
             if path.name in self._seen:
                 continue
@@ -214,10 +219,7 @@ class ForeignOutlet(Outlet):
 
     def lanes(self) -> list[int]:
         """Return the numbers of all lanes that have taken or refused a record."""
-        refusing = (
-            lane for lane in range(1, COUNTER_LANES + 1) if read_counters(self.directory, lane).counts
-        )
-        return sorted({*self._lanes, *refusing}) if self._is_final else sorted(self._lanes)
+        return sorted({*self._lanes, *self._refused})
 
     def reader(self, lane: int, position: int) -> LaneReader:
         """Return a reader of one lane."""
@@ -225,7 +227,7 @@ class ForeignOutlet(Outlet):
 
     def refused(self, lane: int) -> Refused:
         """Return what a lane has refused."""
-        return read_counters(self.directory, lane)
+        return self._refused.get(lane, Refused({}, 0, 0))
 
     def retire(self, lane: int, position: int) -> None:
         """Delete the committed segments, except the one that a living owner may still append to."""

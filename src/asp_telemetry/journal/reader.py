@@ -100,6 +100,9 @@ class LaneReader:
         self._definitions = {}
         if self.next_stamp < 0:
             self.next_stamp = first_stamp
+            if self.position == 0:
+                # This database has nothing of what stood in earlier segments, and they are gone.
+                self.lost = first_stamp - lane_stamp
         start = self.position % CELLS if self.position // CELLS == number else 0
         self.position = number * CELLS + HEADER_CELLS
         if start > HEADER_CELLS:

@@ -108,11 +108,11 @@ def _apply(settings: "Settings") -> None:
 def _first_append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
     """Make the recorder, and append the first record to it."""
     global _making
-    if _making:
-        # A signal handler or finaliser, or another thread that cannot wait for this one in an event loop.
-        _early.append((kind, status, duration, span, payload))
-        return True
     with _lock:
+        if _making:
+            # A signal handler or finaliser of this very thread; the lock keeps all others out.
+            _early.append((kind, status, duration, span, payload))
+            return True
         if state.append is not _first_append:
             return state.append(kind, status, duration, span, payload)
         _making = True
@@ -241,7 +241,9 @@ def _stop(recorder: Recorder, timeout: float) -> FlushResult:
         while not recorder.reached(targets) and monotonic() < deadline and _has_hope(writer):
             sleep(_POLL_SECONDS)
         writer.stop(alone=not has_other_threads(writer.thread_idents()))
-        writer.stopped.wait(max(deadline - monotonic(), _LAST_PASS_SECONDS) if _has_hope(writer) else _LAST_PASS_SECONDS)
+        writer.stopped.wait(
+            max(deadline - monotonic(), _LAST_PASS_SECONDS) if _has_hope(writer) else _LAST_PASS_SECONDS
+        )
     return recorder.result(complete=recorder.reached(targets))
 
 

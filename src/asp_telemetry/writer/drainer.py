@@ -141,16 +141,25 @@ class Drainer:
         entries: list[Entry] = []
         rejections: list[Rejection] = []
         reached: dict[str, Reached] = {}
-        for outlet in outlets:
-            for state in self.states(outlet.journal_id):
-                if outlet.is_quiet(state.number, state.reader.next_stamp, state.refused):
-                    continue
-                while len(entries) < BATCH and self._read_piece(state, entries, rejections):
-                    if self._considerate:
-                        sleep(_PAUSE_SECONDS)
-                found = self._reached(state)
-                if found is not None:
-                    reached[state.key] = found
+        lively = [
+            state
+            for outlet in outlets
+            for state in self.states(outlet.journal_id)
+            if not outlet.is_quiet(state.number, state.reader.next_stamp, state.refused)
+        ]
+        unread = deque(lively)
+        while unread and len(entries) < BATCH:
+            # Piece by piece from lane to lane, so that a busy one does not keep the others waiting.
+            if self._read_piece(unread[0], entries, rejections):
+                unread.rotate(-1)
+            else:
+                unread.popleft()
+            if self._considerate:
+                sleep(_PAUSE_SECONDS)
+        for state in lively:
+            found = self._reached(state)
+            if found is not None:
+                reached[state.key] = found
         return Part(entries, rejections, reached)
 
     def _read_piece(self, state: LaneState, entries: list[Entry], rejections: list[Rejection]) -> bool:
