@@ -10,6 +10,8 @@ import pytest
 import asp_telemetry as asp
 from asp_telemetry import guard
 
+pytest_plugins = ["postgres"]
+
 
 class Recorded:
     """Look at what has been recorded, straight from the database, after a flush."""

@@ -33,7 +33,7 @@ INSERT INTO task_metadata (
   :task_id, :moment, :project_id, :user_id, :task_type, :task_description, :requirements_text,
   :semantic_units_json, :estimated_complexity, :actual_complexity, :estimated_cost_vector_json,
   :components_affected, :bootstrap_phase, coalesce(:human_reviewed, 0), :human_corrections_json,
-  coalesce(:status, 'pending'), :metadata, :moment
+  coalesce(:status, 'pending'), json_patch('{}', :metadata), :moment
 )
 ON CONFLICT (task_id) DO UPDATE SET
   created_at = min(created_at, excluded.created_at),
@@ -51,8 +51,7 @@ ON CONFLICT (task_id) DO UPDATE SET
   human_reviewed = coalesce(:human_reviewed, human_reviewed),
   human_corrections_json = coalesce(excluded.human_corrections_json, human_corrections_json),
   status = coalesce(:status, status),
-  metadata = CASE WHEN excluded.metadata IS NULL THEN metadata
-             ELSE json_patch(coalesce(metadata, '{}'), excluded.metadata) END,
+  metadata = CASE WHEN :metadata IS NULL THEN metadata ELSE json_patch(coalesce(metadata, '{}'), :metadata) END,
   updated_at = max(updated_at, excluded.updated_at);
 
 -- A task is in progress while one of its executions is; else it is as the last of them ended. The earliest start and
@@ -178,7 +177,11 @@ UPDATE defect_log AS defect SET
       SELECT cast(coalesce(sum(metric_value), 0) AS INTEGER) FROM agent_cost_vector AS cost
       WHERE cost.task_id = defect.task_id AND metric_type = 'Retries'
         AND json_extract(cost.metadata, '$.fixing') = defect.defect_id))
-WHERE defect_id IN (SELECT value FROM json_each(:defects));
+WHERE defect_id IN (SELECT value FROM json_each(:defects))
+  AND (EXISTS (SELECT 1 FROM execution_traces AS block
+               WHERE block.task_id = defect.task_id AND json_extract(block.context, '$.fixing') = defect.defect_id)
+    OR EXISTS (SELECT 1 FROM agent_cost_vector AS cost
+               WHERE cost.task_id = defect.task_id AND json_extract(cost.metadata, '$.fixing') = defect.defect_id));
 
 -- name: insert_bootstrap
 INSERT INTO bootstrap_metrics (

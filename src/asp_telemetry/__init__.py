@@ -22,6 +22,7 @@ from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ __all__ = [
     "fixing",
     "flush",
     "log_defect",
+    "open_pool",
     "propagate",
     "record_bootstrap",
     "resolve_defect",
@@ -59,4 +61,16 @@ def __getattr__(name: str) -> Any:
         from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
 
         return ThreadPoolExecutor
+    if name == "open_pool":
+        return _open_pool()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _open_pool() -> Any:
+    try:
+        from asp_telemetry.stores.pool import open_pool  # noqa: PLC0415 - imports the driver
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            'open_pool() needs the driver asyncpg, which is not installed; run: pip install "asp-telemetry[postgres]"'
+        ) from error
+    return open_pool

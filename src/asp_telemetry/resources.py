@@ -7,10 +7,10 @@ _CHECKOUT = Path(__file__).parents[2] / "schema"
 
 
 def schema_directory(dialect: str) -> Path:
-    """Return the folder that holds the SQL of one database dialect.
+    """Return the folder that holds the SQL of one database dialect, or the published queries.
 
     Args:
-        dialect: `"sqlite"` or `"postgres"`.
+        dialect: `"sqlite"`, `"postgres"` or `"queries"`.
 
     Returns:
         The existing folder, from the wheel if installed from one, else from the checkout.
@@ -28,3 +28,27 @@ def schema_directory(dialect: str) -> Path:
     raise FileNotFoundError(
         f"the SQL files for {dialect!r} are neither in {_PACKAGED} nor in {_CHECKOUT}; reinstall asp-telemetry"
     )
+
+
+def published_queries(dialect: str) -> dict[str, str]:
+    """Return the common queries that run on a dialect.
+
+    Args:
+        dialect: `"sqlite"` or `"postgres"`.
+
+    Returns:
+        The text of each query by its name: files without a dialect in their names run on both.
+
+    Raises:
+        FileNotFoundError: As `schema_directory`.
+
+    Example:
+        >>> sorted(published_queries("sqlite"))[:2]
+        ['bootstrap_dashboard', 'cost_by_agent_role']
+    """
+    found = {}
+    for path in sorted(schema_directory("queries").glob("*.sql")):
+        name, _, only = path.name.removesuffix(".sql").partition(".")
+        if only in ("", dialect):
+            found[name] = path.read_text(encoding="utf-8")
+    return found

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from asp_telemetry.errors import ConfigurationError
 
 DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
 _SQLITE = "sqlite"
-_POSTGRES = frozenset({"postgresql", "postgres"})
+_POSTGRES = "postgresql"
+_POSTGRES_SCHEMES = frozenset({_POSTGRES, "postgres"})
+_DRIVER = "asyncpg"
+# Options of a PostgreSQL URL that say which database it is.
+_PLACES = ("host", "port", "dbname", "database")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20
@@ -35,6 +39,7 @@ class Settings:
         sample_rate: The share of traces that are recorded, 0 to 1.
         strict: Whether faults of this package are raised.
         disabled: Whether nothing is recorded at all.
+        auto_migrate: Whether the writer may bring a PostgreSQL database to the current schema.
     """
 
     database: str
@@ -49,6 +54,7 @@ class Settings:
     sample_rate: float = 1.0
     strict: bool = False
     disabled: bool = False
+    auto_migrate: bool = False
     project_id: str | None = None
     user_id: str | None = None
     environment: str | None = None
@@ -101,6 +107,8 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
     database = absolute_database(values.pop("database", DEFAULT_DATABASE))
+    if values.get("writer", True):
+        require_driver(database)
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
     return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination
 
@@ -112,12 +120,12 @@ def absolute_database(url: str) -> str:
         ConfigurationError: If the scheme is unknown or the URL names no database file.
     """
     parts = urlsplit(str(url))
-    if parts.scheme in _POSTGRES:
+    if parts.scheme in _POSTGRES_SCHEMES:
         if not parts.path.strip("/"):
             raise ConfigurationError(
                 f"the database URL {destination_of(url)!r} names no database; write postgresql://user@host/database"
             )
-        return str(url)
+        return f"{_POSTGRES}{str(url)[len(parts.scheme) :]}"
     if parts.scheme != _SQLITE:
         shown = f"{parts.scheme}://…" if parts.scheme and parts.netloc else str(url)
         raise ConfigurationError(
@@ -125,6 +133,21 @@ def absolute_database(url: str) -> str:
             "(four slashes for an absolute path) or postgresql://user:password@host/database"
         )
     return f"sqlite:///{quote(str(sqlite_path(url)))}"
+
+
+def require_driver(url: str) -> None:
+    """Make sure that the driver of a checked database URL is installed.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415 - only PostgreSQL's driver may be missing
+
+    if not is_sqlite(url) and find_spec(_DRIVER) is None:
+        raise ConfigurationError(
+            f"the database URL {destination_of(url)!r} needs the driver {_DRIVER}, which is not installed; "
+            'run: pip install "asp-telemetry[postgres]"'
+        )
 
 
 def sqlite_path(url: str) -> Path:
@@ -148,10 +171,17 @@ def is_sqlite(url: str) -> bool:
 
 
 def destination_of(url: str) -> str:
-    """Return a database URL without user, password and options."""
+    """Return a database URL without user, password and options, save those that say where it is.
+
+    Example:
+        >>> destination_of("postgresql://ana:secret@/asp?host=/run/postgresql&sslmode=prefer")
+        'postgresql:///asp?host=/run/postgresql'
+    """
     parts = urlsplit(str(url))
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    places = [(name, value) for name, value in parse_qsl(parts.query) if name in _PLACES]
+    options = f"?{urlencode(places, safe='/,')}" if places and parts.scheme in _POSTGRES_SCHEMES else ""
+    return f"{parts.scheme}://{host}{parts.path}{options}"
 
 
 def default_journal_dir(database: str, variables: Mapping[str, str]) -> Path:
@@ -229,6 +259,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "sample_rate": ("ASP_SAMPLE_RATE", _share),
     "strict": ("ASP_STRICT", _flag),
     "disabled": ("ASP_TELEMETRY_DISABLED", _flag),
+    "auto_migrate": ("ASP_AUTO_MIGRATE", _flag),
     "project_id": ("ASP_PROJECT_ID", _text),
     "user_id": ("ASP_USER_ID", _text),
     "environment": ("ASP_ENVIRONMENT", _text),

@@ -59,7 +59,7 @@ async def drain_all(
         StoreUnavailableError: If the database cannot be written, unless it is followed.
         MigrationError: If the database cannot be used as it is.
     """
-    sink = DatabaseSink(open_store(settings.database))
+    sink = DatabaseSink(open_store(settings.database, auto_migrate=settings.auto_migrate))
     drainer = Drainer(sink, considerate=False)
     adoption = Adoption(
         [settings.journal_dir], settings.destination, None, also_living=True, force=force, use_locks=use_locks

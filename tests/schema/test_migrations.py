@@ -141,6 +141,18 @@ async def test_an_unknown_database_is_refused_by_name(tmp_path):
     assert path.read_bytes() == before
 
 
+async def test_another_tools_ledger_is_refused(tmp_path):
+    """A schema_migrations table of another tool is not taken for ours: the database is refused by name."""
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE schema_migrations (version TEXT PRIMARY KEY); CREATE TABLE users (x);"
+        )
+    async with migrator(path) as them:
+        with pytest.raises(MigrationError, match=r"did not make: schema_migrations, users"):
+            await them.up()
+
+
 async def test_a_pasted_schema_is_adopted(tmp_path):
     """A database made by pasting schema.sql gets its ledger and identity, and keeps its rows."""
     path = tmp_path / "a.db"

@@ -4,6 +4,7 @@ import re
 import sqlite3
 import subprocess
 from contextlib import closing
+from uuid import UUID
 
 import pytest
 
@@ -49,6 +50,28 @@ GOOD = {
         "correlation_id": ROOT, "root_id": ROOT, "session_id": "s", "source": "user_prompt", "name": "plan",
         "started_at": NOW,
     },
+    "agent_routing_decisions": {
+        "correlation_id": ROOT, "user_request": "q", "confidence_total": 0.9, "routing_duration_ms": 1.5,
+    },
+    "hook_executions": {"execution_id": ROOT, "correlation_id": ROOT, "hook_type": "Stop"},
+    "endpoint_calls": {
+        "correlation_id": ROOT, "service_name": "s", "endpoint_path": "/", "http_method": "GET", "success": 1,
+    },
+    "agent_definitions": {"agent_name": "a", "agent_type": "specialist", "yaml_config": "{}"},
+    "agent_transformation_events": {"event_type": "e", "correlation_id": ROOT, "target_agent": "a"},
+    "router_performance_metrics": {"metric_type": "cache_hit"},
+    "success_patterns": {
+        "source_correlation_id": ROOT, "intent": "i", "keywords": "[]", "agent": "a", "routing_strategy": "explicit",
+        "hook_sequence": "[]", "endpoint_pattern": "[]",
+    },
+    "pattern_usage_log": {
+        "pattern_id": ROOT, "correlation_id": ROOT, "user_request": "q", "match_score": 0.8, "used": 1,
+    },
+    "agent_chaining_patterns": {
+        "primary_agent": "a", "delegated_agents": "[]", "delegation_depth": 1, "trigger_context": "c",
+        "source_traces": "[]",
+    },
+    "error_patterns": {"error_type": "E", "error_message_pattern": "m", "sample_correlation_ids": "[]"},
     "rejected_records": {"journal_id": "j", "sequence": 1, "record": "{}", "reason": "r", "rejected_at": NOW},
 }  # fmt: skip
 BAD = [
@@ -80,6 +103,24 @@ BAD = [
     ("execution_traces", "tags", '"nightly"'),
     ("execution_traces", "parent_id", "short"),
     ("rejected_records", "record", "not json"),
+    ("agent_routing_decisions", "confidence_total", 1.1),
+    ("agent_routing_decisions", "request_embedding", "0.5"),
+    ("agent_routing_decisions", "id", None),
+    ("hook_executions", "status", "crashed"),
+    ("hook_executions", "quality_gates_validated", '{"SV-001": 1}'),
+    ("endpoint_calls", "success", None),
+    ("endpoint_calls", "response_body", "not json"),
+    ("agent_definitions", "status", "retired"),
+    ("agent_definitions", "definition_hash", "x" * 65),
+    ("agent_transformation_events", "target_agent", None),
+    ("agent_transformation_events", "total_execution_duration_ms", -1),
+    ("router_performance_metrics", "prediction_error", -1.1),
+    ("router_performance_metrics", "total_routing_time_us", -1),
+    ("success_patterns", "success_count", 1),
+    ("success_patterns", "keywords", None),
+    ("pattern_usage_log", "match_score", float("nan")),
+    ("agent_chaining_patterns", "source_traces", "{}"),
+    ("error_patterns", "severity", "High"),
 ]
 
 
@@ -233,6 +274,33 @@ def test_default_timestamps_compare_with_datetime(database):
         "FROM task_metadata"
     )
     assert row.fetchone() == (1, 1, 26)
+
+
+def test_ids_made_by_the_database_are_uuids(database):
+    """A row without an id gets a random UUID of version 4, as it does on PostgreSQL."""
+    for _ in range(50):
+        insert(database, "hook_executions", GOOD["hook_executions"])
+    ids = {UUID(row[0]) for row in database.execute("SELECT id FROM hook_executions")}
+    assert len(ids) == 50
+    assert {identity.version for identity in ids} == {4}
+
+
+def test_the_same_error_is_one_row(database):
+    """An error pattern stands once, also where agent, hook and endpoint are not known."""
+    insert(database, "error_patterns", GOOD["error_patterns"])
+    insert(database, "error_patterns", GOOD["error_patterns"] | {"agent": "a"})
+    with pytest.raises(sqlite3.IntegrityError):
+        insert(database, "error_patterns", GOOD["error_patterns"])
+
+
+def test_the_success_rate_follows_the_counters(database):
+    """A pattern that was never used counts as good; afterwards its rate is what the counters say."""
+    insert(database, "success_patterns", GOOD["success_patterns"])
+    assert database.execute("SELECT success_rate FROM success_patterns").fetchone() == (1.0,)
+    database.execute(
+        "UPDATE success_patterns SET total_usage_count = 3, success_count = 2, failure_count = 1"
+    )
+    assert database.execute("SELECT success_rate FROM success_patterns").fetchone() == (0.6667,)
 
 
 def test_roles_and_metric_types_are_open(database):

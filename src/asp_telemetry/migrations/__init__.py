@@ -3,6 +3,7 @@
 from asp_telemetry.migrations.failures import store_errors
 from asp_telemetry.migrations.files import Migration, load_migrations
 from asp_telemetry.migrations.migrator import MigrationState, MigrationSummary, Migrator
+from asp_telemetry.migrations.postgres import PostgresTarget
 from asp_telemetry.migrations.sqlite import SqliteTarget
 from asp_telemetry.migrations.target import AppliedMigration, Target
 
@@ -12,6 +13,7 @@ __all__ = [
     "MigrationState",
     "MigrationSummary",
     "Migrator",
+    "PostgresTarget",
     "SqliteTarget",
     "Target",
     "load_migrations",

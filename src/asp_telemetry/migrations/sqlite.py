@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from asp_telemetry.migrations.files import Migration
 
+_LEDGER = {"version", "name", "checksum", "applied_at", "duration_ms"}
 _USER_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 _COLUMNS = (
     'SELECT t.name, c.name, c.type, c."notnull", c.pk, c.hidden FROM sqlite_schema t, pragma_table_xinfo(t.name) c '
@@ -104,7 +105,7 @@ class SqliteTarget:
 
     async def applied(self) -> tuple[AppliedMigration, ...]:
         """Read the ledger in order; empty where there is none."""
-        if "schema_migrations" not in await self._tables():
+        if not await self._has_ledger():
             return ()
         rows = await self._rows(
             "SELECT version, name, checksum, applied_at, duration_ms FROM schema_migrations ORDER BY version"
@@ -151,13 +152,18 @@ class SqliteTarget:
 
     async def forget(self, migration: "Migration") -> None:
         """Remove the ledger row, unless the ledger itself has just gone."""
-        if "schema_migrations" in await self._tables():
+        if await self._has_ledger():
             await self._execute("DELETE FROM schema_migrations WHERE version = ?", (migration.version,))
 
     async def size_bytes(self) -> int:
         """Measure the pages of the database, those still in the write-ahead log included."""
         rows = await self._rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
         return int(rows[0][0])
+
+    async def _has_ledger(self) -> bool:
+        # Other tools keep a table of this name too.
+        rows = await self._rows("SELECT name FROM pragma_table_xinfo('schema_migrations')")
+        return {str(row[0]) for row in rows} >= _LEDGER
 
     async def _tables(self) -> tuple[str, ...]:
         return tuple(str(row[0]) for row in await self._rows(_USER_TABLES))

@@ -34,12 +34,14 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     """Say where records go and what they have in common; without it, defaults and `ASP_*` variables hold.
 
     Args:
-        database: `sqlite:///path/to/file.db`; `ASP_DATABASE_URL`, else `sqlite:///data/asp_telemetry.db`.
+        database: `sqlite:///path/to/file.db` or `postgresql://user:password@host/database`; `ASP_DATABASE_URL`, else
+            `sqlite:///data/asp_telemetry.db`.
         replace: Whether other values may replace those that are in force.
         **settings: project_id, user_id, environment, release: facts on every row. writer: whether this process
             drains its journal itself. flush_on_sigterm: whether SIGTERM flushes first. journal_dir,
             journal_max_bytes, journal_full ("drop_new" or "block"), block_seconds, exit_seconds, capture_content,
-            sample_rate, strict, disabled.
+            sample_rate, strict, disabled. auto_migrate: whether the writer may bring a PostgreSQL database to the
+            current schema; an SQLite file always is.
 
     Raises:
         ConfigurationError: If a value cannot be used, or differs from what is in force without `replace`.

@@ -88,7 +88,7 @@ class Recorder:
         from asp_telemetry.sinks.database import DatabaseSink  # noqa: PLC0415 - imported in the writer's thread
         from asp_telemetry.stores import open_store  # noqa: PLC0415
 
-        return DatabaseSink(open_store(self.settings.database))
+        return DatabaseSink(open_store(self.settings.database, auto_migrate=self.settings.auto_migrate))
 
     def _make_adoption(self) -> Any:
         from asp_telemetry.writer.adoption import Adoption  # noqa: PLC0415 - imported in the writer's thread

@@ -2,23 +2,36 @@
 
 from typing import TYPE_CHECKING
 
-from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import destination_of, is_sqlite, sqlite_path
+from asp_telemetry.settings import is_sqlite, require_driver, sqlite_path
 
 if TYPE_CHECKING:
+    from asp_telemetry.stores.postgres import PostgresStore
     from asp_telemetry.stores.sqlite import SqliteStore
 
 
-def open_store(url: str) -> "SqliteStore":
+def open_store(url: str, *, auto_migrate: bool = False) -> "SqliteStore | PostgresStore":
     """Return the store of a checked database URL, not yet open.
 
-    Raises:
-        ConfigurationError: If this version has no store for the URL.
-    """
-    if not is_sqlite(url):
-        raise ConfigurationError(
-            f"{destination_of(url)!r}: this version writes to SQLite only; use sqlite:///path"
-        )
-    from asp_telemetry.stores.sqlite import SqliteStore  # noqa: PLC0415 - imports the driver
+    Args:
+        url: The database, as `settings.absolute_database` returns it.
+        auto_migrate: Whether a PostgreSQL database may be brought to the current schema when it is opened; an SQLite
+            file always is.
 
-    return SqliteStore(sqlite_path(url))
+    Returns:
+        The store; its `open` connects.
+
+    Raises:
+        ConfigurationError: If the driver is not installed.
+
+    Example:
+        >>> type(open_store("sqlite:////tmp/a.db")).__name__
+        'SqliteStore'
+    """
+    if is_sqlite(url):
+        from asp_telemetry.stores.sqlite import SqliteStore  # noqa: PLC0415 - imports the driver
+
+        return SqliteStore(sqlite_path(url))
+    require_driver(url)
+    from asp_telemetry.stores.postgres import PostgresStore  # noqa: PLC0415 - imports the driver
+
+    return PostgresStore(url, auto_migrate=auto_migrate)

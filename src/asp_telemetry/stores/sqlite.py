@@ -163,6 +163,8 @@ class SqliteStore:
             }
         await self._update_tasks({entry.task_id for entry in entries if entry.task_run}, touched)
         fixed = {entry.fixing for entry in entries if entry.fixing is not None}
+        # A fix may have arrived before the defect.
+        fixed |= {row["defect_id"] for row in rows[Change.DEFECT]}
         if fixed:
             await self._run(self._sql["roll_up_efforts"], {"defects": _array(fixed)})
 

@@ -55,6 +55,7 @@ class Reached:
     stamp: int
     dropped: dict[str, int]
     refused: int
+    lost: int = 0
 
 
 class Drainer:
@@ -72,6 +73,7 @@ class Drainer:
         self._loaded: dict[str, dict[str, Checkpoint]] = {}
         self._identity: str | None = None
         self._parts: deque[Part] = deque()
+        self._ahead: Part | None = None
         self._considerate = considerate
 
     def states(self, journal_id: str) -> list[LaneState]:
@@ -97,7 +99,7 @@ class Drainer:
         if not self._parts:
             for outlet in outlets:
                 await self._meet(outlet)
-            part = self._collect(outlets)
+            part, self._ahead = self._ahead or await self._collect(outlets), None
             if not part.reached:
                 return 0
             self._parts.append(part)
@@ -105,7 +107,7 @@ class Drainer:
         while self._parts:
             part = self._parts[0]
             try:
-                await self._write(part)
+                await self._write_and_read_on(part, outlets)
             except PositionMovedError:
                 self._reload()
                 return count + 1
@@ -124,6 +126,7 @@ class Drainer:
         self._lanes.clear()
         self._loaded.clear()
         self._parts.clear()
+        self._ahead = None
 
     async def _meet(self, outlet: Outlet) -> None:
         journal_id = outlet.journal_id
@@ -137,7 +140,47 @@ class Drainer:
                 refused = sum(count for reason, count in committed.dropped.items() if reason != "lost")
                 self._lanes[key] = LaneState(outlet, number, key, reader, committed, refused=refused)
 
-    def _collect(self, outlets: list[Outlet]) -> Part:
+    async def _write_and_read_on(self, part: Part, outlets: list[Outlet]) -> None:
+        """Commit a part and, where no host shares this process, read the next batch while the database works."""
+        if self._considerate or self._ahead is not None:
+            await self._write(part)
+            return
+        import anyio  # noqa: PLC0415 - a host must not pay for its import
+
+        failures: list[Exception] = []
+
+        async def write() -> None:
+            try:
+                await self._write(part)
+            except Exception as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(write)
+            ahead = await self._collect(outlets)
+        if failures or self._is_news(ahead):
+            self._ahead = ahead
+        if failures:
+            raise failures[0]
+
+    def _is_news(self, part: Part) -> bool:
+        return bool(part.entries or part.rejections) or any(
+            (reached.position, reached.dropped) != (committed.position, committed.dropped)
+            for key, reached in part.reached.items()
+            for committed in [self._lanes[key].committed]
+        )
+
+    async def _collect(self, outlets: list[Outlet]) -> Part:
+        try:
+            return await self._read_batch(outlets)
+        except BaseException:
+            # What was read so far is gone with this call, and must be read again.
+            self._reload()
+            raise
+
+    async def _read_batch(self, outlets: list[Outlet]) -> Part:
+        from anyio.lowlevel import checkpoint  # noqa: PLC0415 - a host must not pay for its import
+
         entries: list[Entry] = []
         rejections: list[Rejection] = []
         reached: dict[str, Reached] = {}
@@ -156,6 +199,8 @@ class Drainer:
                 unread.popleft()
             if self._considerate:
                 sleep(_PAUSE_SECONDS)
+            else:
+                await checkpoint()
         for state in lively:
             found = self._reached(state)
             if found is not None:
@@ -188,7 +233,7 @@ class Drainer:
         total = sum(refused.counts.values())
         if reader.position == state.committed.position and dropped == state.committed.dropped:
             return None
-        return Reached(reader.position, reader.next_stamp, dropped, total)
+        return Reached(reader.position, reader.next_stamp, dropped, total, reader.lost)
 
     async def _write(self, part: Part) -> None:
         entries, rejections, reached = part.entries, part.rejections, part.reached
@@ -215,13 +260,13 @@ class Drainer:
             state.committed = replace(move.after)
             if move.lane in reached:
                 state.committed_stamp = reached[move.lane].stamp
-                state.counted_lost = state.reader.lost
+                state.counted_lost = reached[move.lane].lost
                 state.refused = reached[move.lane].refused
                 state.outlet.retire(state.number, move.after.position)
 
     def is_drained(self, outlet: Outlet) -> bool:
         """Tell whether all that a journal holds now has been committed."""
-        if self._parts:
+        if self._parts or self._ahead is not None:
             return False
         states = self.states(outlet.journal_id)
         return {state.number for state in states} >= set(outlet.lanes()) and all(

@@ -95,7 +95,9 @@ class Writer:
         try:
             import anyio  # noqa: PLC0415 - imported in this thread, not in the host's
 
-            anyio.run(self._run)
+            from asp_telemetry.writer.loop import WriterLoop  # noqa: PLC0415
+
+            anyio.run(self._run, backend_options={"loop_factory": WriterLoop})
         except Exception as error:
             note("the writer thread ended", error, "what is journalled waits for the next start")
         finally:

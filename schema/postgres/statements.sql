@@ -1,0 +1,351 @@
+-- What the writer does to a PostgreSQL database; each block is one statement, by the name in its first line.
+-- Rows come in sets: columns of a batch as arrays of text, or its facts as one JSON array of objects. `{columns}`,
+-- `{arrays}` and `{typed}` are filled with the names of a table's columns, with parameters, and with casts of both.
+-- Locks are taken in one order by everyone, so that writers wait for each other and never in a circle: lanes, traces,
+-- `find_figures`, defects by id, tasks by id.
+
+-- Nothing here outlives the transaction: behind a pooler the next one runs in another session. Timestamps come as UTC
+-- text. A writer that vanishes in the middle must not keep its locks; what is committed must be on disk.
+-- name: begin
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL TimeZone TO 'UTC';
+SET LOCAL lock_timeout TO '5s';
+SET LOCAL idle_in_transaction_session_timeout TO '60s';
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+
+-- name: begin_to_read
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+SET LOCAL TimeZone TO 'UTC';
+SET LOCAL idle_in_transaction_session_timeout TO '60s';
+
+-- name: commit
+COMMIT;
+
+-- name: roll_back
+ROLLBACK;
+
+-- name: identity
+SELECT id::text FROM database_identity;
+
+-- COPY is refused where row-level security binds this user.
+-- name: may_copy
+SELECT NOT row_security_active('execution_traces'::regclass) AND NOT row_security_active('agent_cost_vector'::regclass);
+
+-- name: begin_lanes
+INSERT INTO journal_checkpoints (journal_id, position, updated_at)
+SELECT lane, 0, $2::text::timestamptz FROM unnest($1::text[]) AS lane ORDER BY lane
+ON CONFLICT (journal_id) DO NOTHING;
+
+-- The compare-and-set that makes the drain exact: of two drainers of one lane, one moves it and the other rolls back.
+-- name: move_lanes
+WITH move AS (
+  SELECT * FROM json_to_recordset($1::json)
+    AS move (lane text, before bigint, after bigint, stored bigint, rejected bigint, dropped bigint, reasons jsonb)
+), locked AS MATERIALIZED (
+  SELECT journal_id FROM journal_checkpoints WHERE journal_id IN (SELECT lane FROM move) ORDER BY journal_id FOR UPDATE
+)
+UPDATE journal_checkpoints AS checkpoint
+SET position = move.after, stored = move.stored, rejected = move.rejected, dropped = move.dropped,
+    drop_reasons = move.reasons, updated_at = $2::text::timestamptz
+FROM move JOIN locked ON locked.journal_id = move.lane
+WHERE checkpoint.journal_id = move.lane AND checkpoint.position = move.before;
+
+-- name: insert_trace
+INSERT INTO execution_traces ({columns})
+SELECT {typed} FROM unnest({arrays}) AS given ({columns});
+
+-- name: insert_metric
+INSERT INTO agent_cost_vector ({columns})
+SELECT {typed} FROM unnest({arrays}) AS given ({columns});
+
+-- name: open_trace
+INSERT INTO execution_traces ({columns})
+SELECT {typed} FROM unnest({arrays}) AS given ({columns}) ORDER BY correlation_id
+ON CONFLICT (correlation_id) DO NOTHING;
+
+-- Status only moves forward: a final row replaces an open or an abandoned one, never another final one.
+-- name: finish_trace
+INSERT INTO execution_traces ({columns})
+SELECT {typed} FROM unnest({arrays}) AS given ({columns}) ORDER BY correlation_id
+ON CONFLICT (correlation_id) DO UPDATE SET
+  agent_iteration = excluded.agent_iteration, completed_at = excluded.completed_at,
+  duration_ms = excluded.duration_ms, status = excluded.status, success = excluded.success,
+  error_message = excluded.error_message, error_type = excluded.error_type, context = excluded.context,
+  tags = excluded.tags, usage = excluded.usage, input = excluded.input, output = excluded.output,
+  task_id = excluded.task_id, subtask_id = excluded.subtask_id, user_id = excluded.user_id,
+  session_id = excluded.session_id, updated_at = excluded.updated_at
+WHERE execution_traces.status IN ('in_progress', 'abandoned');
+
+-- name: insert_bootstrap
+INSERT INTO bootstrap_metrics (
+  measured_at, measurement_period_start, measurement_period_end, capability_name, capability_mode, tasks_completed,
+  tasks_required_for_graduation, primary_metric_name, primary_metric_value, primary_metric_target, metric_direction,
+  secondary_metrics_json, graduation_criteria_met, graduation_notes, metadata
+)
+SELECT measured_at, measurement_period_start, measurement_period_end, capability_name, capability_mode, tasks_completed,
+  tasks_required_for_graduation, primary_metric_name, primary_metric_value, primary_metric_target, metric_direction,
+  secondary_metrics_json, coalesce(graduation_criteria_met, false), graduation_notes, metadata
+FROM json_to_recordset($1::json) AS fact (
+  measured_at timestamptz, measurement_period_start timestamptz, measurement_period_end timestamptz,
+  capability_name text, capability_mode text, tasks_completed integer, tasks_required_for_graduation integer,
+  primary_metric_name text, primary_metric_value numeric, primary_metric_target numeric, metric_direction text,
+  secondary_metrics_json jsonb, graduation_criteria_met boolean, graduation_notes text, metadata jsonb
+);
+
+-- name: insert_rejections
+INSERT INTO rejected_records (journal_id, sequence, record, reason, rejected_at)
+SELECT lane, sequence, record, reason, $2::text::timestamptz
+FROM json_to_recordset($1::json) AS fact (lane text, sequence bigint, record jsonb, reason text)
+ORDER BY lane, sequence
+ON CONFLICT (journal_id, sequence) DO NOTHING;
+
+-- Which tasks and defects have a row: what a batch adds to the others counts once somebody makes that row.
+-- name: find_figures
+SELECT 'task' AS kind, task_id AS id FROM task_metadata WHERE task_id = ANY ($1::text[])
+UNION ALL
+SELECT 'defect', defect_id FROM defect_log WHERE defect_id = ANY ($2::text[]);
+
+-- Whoever makes rows of tasks or defects shares this lock; who adds to figures of rows that are not there yet is alone.
+-- So either the one sees the other's metrics when it sums up, or the other sees the one's row and sums up itself.
+-- name: share_figures
+SELECT pg_advisory_xact_lock_shared(hashtextextended(id::text, 1)) FROM database_identity;
+
+-- name: own_figures
+SELECT pg_advisory_xact_lock(hashtextextended(id::text, 1)) FROM database_identity;
+
+-- name: insert_defects
+INSERT INTO defect_log (
+  defect_id, created_at, task_id, project_id, user_id, correlation_id, defect_type, severity, phase_injected,
+  phase_removed, component_path, function_name, line_number, effort_to_fix_json, description, root_cause,
+  resolution_notes, flagged_by_agent, validated_by_human, false_positive, metadata
+)
+SELECT defect_id, moment, task_id, project_id, user_id, correlation_id, defect_type, severity, phase_injected,
+  phase_removed, component_path, function_name, line_number, effort_to_fix_json, description, root_cause,
+  resolution_notes, coalesce(flagged_by_agent, false), coalesce(validated_by_human, false),
+  coalesce(false_positive, false), metadata
+FROM json_to_recordset($1::json) AS fact (
+  defect_id text, moment timestamptz, task_id text, project_id text, user_id text, correlation_id uuid,
+  defect_type text, severity text, phase_injected text, phase_removed text, component_path text, function_name text,
+  line_number integer, effort_to_fix_json jsonb, description text, root_cause text, resolution_notes text,
+  flagged_by_agent boolean, validated_by_human boolean, false_positive boolean, metadata jsonb
+)
+ORDER BY defect_id
+ON CONFLICT (defect_id) DO NOTHING
+RETURNING defect_id;
+
+-- What is found out about a defect may arrive, by way of another thread's lane, before the defect itself: it then makes
+-- a row that says so, which the defect completes.
+-- name: insert_resolved_defects
+INSERT INTO defect_log (
+  defect_id, created_at, resolved_at, task_id, project_id, user_id, defect_type, phase_injected, phase_removed,
+  description, root_cause, resolution_notes, validated_by_human, false_positive, metadata
+)
+SELECT defect_id, moment, moment, coalesce(task_id, 'unknown'), project_id, user_id, 'unknown', 'unknown',
+  'not yet logged', 'resolved before it was logged', root_cause, resolution_notes,
+  coalesce(validated_by_human, false), coalesce(false_positive, false), metadata
+FROM json_to_recordset($1::json) AS fact (
+  defect_id text, moment timestamptz, task_id text, project_id text, user_id text, root_cause text,
+  resolution_notes text, validated_by_human boolean, false_positive boolean, metadata jsonb
+)
+ORDER BY defect_id
+ON CONFLICT (defect_id) DO NOTHING
+RETURNING defect_id;
+
+-- name: lock_defects
+SELECT defect_id, metadata FROM defect_log WHERE defect_id = ANY ($1::text[]) ORDER BY defect_id FOR NO KEY UPDATE;
+
+-- name: merge_defects
+UPDATE defect_log AS defect SET
+  created_at = least(defect.created_at, fact.moment),
+  task_id = fact.task_id,
+  project_id = coalesce(fact.project_id, defect.project_id),
+  user_id = coalesce(fact.user_id, defect.user_id),
+  correlation_id = coalesce(fact.correlation_id, defect.correlation_id),
+  defect_type = fact.defect_type,
+  severity = coalesce(fact.severity, defect.severity),
+  phase_injected = fact.phase_injected,
+  phase_removed = fact.phase_removed,
+  component_path = coalesce(fact.component_path, defect.component_path),
+  function_name = coalesce(fact.function_name, defect.function_name),
+  line_number = coalesce(fact.line_number, defect.line_number),
+  effort_to_fix_json = coalesce(defect.effort_to_fix_json, fact.effort_to_fix_json),
+  description = fact.description,
+  root_cause = coalesce(defect.root_cause, fact.root_cause),
+  resolution_notes = coalesce(defect.resolution_notes, fact.resolution_notes),
+  flagged_by_agent = coalesce(fact.flagged_by_agent, defect.flagged_by_agent),
+  validated_by_human = coalesce(fact.validated_by_human, defect.validated_by_human),
+  false_positive = coalesce(fact.false_positive, defect.false_positive),
+  metadata = coalesce(fact.metadata, defect.metadata)
+FROM json_to_recordset($1::json) AS fact (
+  defect_id text, moment timestamptz, task_id text, project_id text, user_id text, correlation_id uuid,
+  defect_type text, severity text, phase_injected text, phase_removed text, component_path text, function_name text,
+  line_number integer, effort_to_fix_json jsonb, description text, root_cause text, resolution_notes text,
+  flagged_by_agent boolean, validated_by_human boolean, false_positive boolean, metadata jsonb
+)
+WHERE defect.defect_id = fact.defect_id;
+
+-- name: resolve_defects
+UPDATE defect_log AS defect SET
+  resolved_at = greatest(defect.resolved_at, defect.created_at, fact.moment),
+  root_cause = coalesce(fact.root_cause, defect.root_cause),
+  resolution_notes = coalesce(fact.resolution_notes, defect.resolution_notes),
+  validated_by_human = coalesce(fact.validated_by_human, defect.validated_by_human),
+  false_positive = coalesce(fact.false_positive, defect.false_positive),
+  metadata = coalesce(fact.metadata, defect.metadata)
+FROM json_to_recordset($1::json) AS fact (
+  defect_id text, moment timestamptz, root_cause text, resolution_notes text, validated_by_human boolean,
+  false_positive boolean, metadata jsonb
+)
+WHERE defect.defect_id = fact.defect_id;
+
+-- name: tasks_of_defects
+SELECT DISTINCT task_id FROM defect_log WHERE defect_id = ANY ($1::text[]);
+
+-- The effort of fixing a defect: the wall time of the blocks that fixed it, and all that was spent inside them.
+-- name: roll_up_efforts
+UPDATE defect_log AS defect SET
+  effort_to_fix_json = jsonb_build_object(
+    'latency_ms', (
+      SELECT trim_scale(round(sum(duration_ms), 6)) FROM execution_traces AS block
+      WHERE block.task_id = defect.task_id AND block.name = 'fixing' AND block.context ->> 'fixing' = defect.defect_id),
+    'tokens', (
+      SELECT coalesce(sum(metric_value), 0)::bigint FROM agent_cost_vector AS cost
+      WHERE cost.task_id = defect.task_id AND metric_type IN ('Tokens_In', 'Tokens_Out')
+        AND cost.metadata ->> 'fixing' = defect.defect_id),
+    'api_cost_usd', (
+      SELECT trim_scale(round(sum(metric_value), 10)) FROM agent_cost_vector AS cost
+      WHERE cost.task_id = defect.task_id AND metric_type = 'API_Cost'
+        AND cost.metadata ->> 'fixing' = defect.defect_id),
+    'retries', (
+      SELECT coalesce(sum(metric_value), 0)::bigint FROM agent_cost_vector AS cost
+      WHERE cost.task_id = defect.task_id AND metric_type = 'Retries'
+        AND cost.metadata ->> 'fixing' = defect.defect_id))
+WHERE defect_id = ANY ($1::text[])
+  AND (EXISTS (SELECT FROM execution_traces AS block
+               WHERE block.task_id = defect.task_id AND block.context ->> 'fixing' = defect.defect_id)
+    OR EXISTS (SELECT FROM agent_cost_vector AS cost
+               WHERE cost.task_id = defect.task_id AND cost.metadata ->> 'fixing' = defect.defect_id));
+
+-- name: insert_tasks
+INSERT INTO task_metadata (
+  task_id, created_at, project_id, user_id, task_type, task_description, requirements_text, semantic_units_json,
+  estimated_complexity, actual_complexity, estimated_cost_vector_json, components_affected, bootstrap_phase,
+  human_reviewed, human_corrections_json, status, metadata, updated_at
+)
+SELECT task_id, created_at, project_id, user_id, task_type, task_description, requirements_text, semantic_units_json,
+  estimated_complexity, actual_complexity, estimated_cost_vector_json, components_affected, bootstrap_phase,
+  coalesce(human_reviewed, false), human_corrections_json, coalesce(status, 'pending'), metadata, updated_at
+FROM json_to_recordset($1::json) AS fact (
+  task_id text, created_at timestamptz, project_id text, user_id text, task_type text, task_description text,
+  requirements_text text, semantic_units_json jsonb, estimated_complexity integer, actual_complexity integer,
+  estimated_cost_vector_json jsonb, components_affected text[], bootstrap_phase text, human_reviewed boolean,
+  human_corrections_json jsonb, status text, metadata jsonb, updated_at timestamptz
+)
+ORDER BY task_id
+ON CONFLICT (task_id) DO NOTHING
+RETURNING task_id;
+
+-- The rows are locked here, in the order of their ids, and only then merged and summed up, in the statements that follow:
+-- each of those sees what the writers before it have committed.
+-- name: lock_tasks
+SELECT task_id, CASE WHEN task_id = ANY ($2::text[]) THEN metadata END AS metadata
+FROM task_metadata WHERE task_id = ANY ($1::text[]) ORDER BY task_id FOR NO KEY UPDATE;
+
+-- Facts merge: what is not given never overwrites what is known.
+-- name: merge_tasks
+UPDATE task_metadata AS task SET
+  created_at = least(task.created_at, fact.created_at),
+  project_id = coalesce(fact.project_id, task.project_id),
+  user_id = coalesce(fact.user_id, task.user_id),
+  task_type = coalesce(fact.task_type, task.task_type),
+  task_description = coalesce(fact.task_description, task.task_description),
+  requirements_text = coalesce(fact.requirements_text, task.requirements_text),
+  semantic_units_json = coalesce(fact.semantic_units_json, task.semantic_units_json),
+  estimated_complexity = coalesce(fact.estimated_complexity, task.estimated_complexity),
+  actual_complexity = coalesce(fact.actual_complexity, task.actual_complexity),
+  estimated_cost_vector_json = coalesce(fact.estimated_cost_vector_json, task.estimated_cost_vector_json),
+  components_affected = coalesce(fact.components_affected, task.components_affected),
+  bootstrap_phase = coalesce(fact.bootstrap_phase, task.bootstrap_phase),
+  human_reviewed = coalesce(fact.human_reviewed, task.human_reviewed),
+  human_corrections_json = coalesce(fact.human_corrections_json, task.human_corrections_json),
+  status = coalesce(fact.status, task.status),
+  metadata = coalesce(fact.metadata, task.metadata),
+  updated_at = greatest(task.updated_at, fact.updated_at)
+FROM json_to_recordset($1::json) AS fact (
+  task_id text, created_at timestamptz, project_id text, user_id text, task_type text, task_description text,
+  requirements_text text, semantic_units_json jsonb, estimated_complexity integer, actual_complexity integer,
+  estimated_cost_vector_json jsonb, components_affected text[], bootstrap_phase text, human_reviewed boolean,
+  human_corrections_json jsonb, status text, metadata jsonb, updated_at timestamptz
+)
+WHERE task.task_id = fact.task_id;
+
+-- A task is in progress while one of its executions is; else it is as the last of them ended. The earliest start and
+-- the latest end are kept. Worked out from the executions, so that the order of arrival does not matter.
+-- name: update_task_status
+UPDATE task_metadata AS task SET
+  started_at = least(task.started_at, runs.first_start),
+  completed_at = CASE WHEN runs.open_runs > 0 THEN task.completed_at
+                 ELSE greatest(task.completed_at, coalesce(runs.last_end, runs.last_seen)) END,
+  status = CASE WHEN runs.open_runs > 0 THEN 'in_progress' WHEN runs.last_status = 'success' THEN 'completed'
+           ELSE 'failed' END,
+  metadata = CASE
+    WHEN runs.open_runs > 0 OR runs.last_status = 'success'
+      THEN CASE WHEN task.metadata ->> 'failure' IS NULL THEN task.metadata
+           ELSE nullif(task.metadata - 'failure', '{}'::jsonb) END
+    ELSE jsonb_set(coalesce(task.metadata, '{}'::jsonb), ARRAY['failure'], to_jsonb(runs.reason)) END,
+  updated_at = greatest(task.updated_at, runs.last_update)
+FROM (
+  SELECT task_id, min(started_at) AS first_start, max(completed_at) AS last_end,
+    max(updated_at) AS last_update, max(coalesce(completed_at, updated_at)) AS last_seen,
+    count(*) FILTER (WHERE status = 'in_progress') AS open_runs,
+    (array_agg(status ORDER BY coalesce(completed_at, started_at) DESC))[1] AS last_status,
+    (array_agg(CASE WHEN status = 'abandoned' THEN 'abandoned: its process ended before the task did'
+                    ELSE status || ': ' || coalesce(error_type, 'unknown') END
+               ORDER BY coalesce(completed_at, started_at) DESC))[1] AS reason
+  FROM execution_traces
+  WHERE task_id = ANY ($1::text[]) AND kind = 'task'
+  GROUP BY task_id
+) AS runs
+WHERE task.task_id = runs.task_id;
+
+-- name: roll_up_tasks
+UPDATE task_metadata AS task SET
+  actual_cost_vector_json = (
+    SELECT jsonb_build_object(
+      'latency_ms', trim_scale(round(sum(metric_value) FILTER (WHERE metric_type = 'Latency' AND NOT nested), 6)),
+      'tokens', (sum(metric_value) FILTER (WHERE metric_type IN ('Tokens_In', 'Tokens_Out')))::bigint,
+      'api_cost_usd', trim_scale(round(sum(metric_value) FILTER (WHERE metric_type = 'API_Cost'), 10)))
+    FROM agent_cost_vector AS cost WHERE cost.task_id = task.task_id),
+  defect_count = (
+    SELECT count(*) FROM defect_log AS defect
+    WHERE defect.task_id = task.task_id AND NOT coalesce(false_positive, false)),
+  defect_density = (
+    SELECT round(count(*) * 1.0 / nullif(coalesce(task.actual_complexity, task.estimated_complexity), 0), 3)
+    FROM defect_log AS defect WHERE defect.task_id = task.task_id AND NOT coalesce(false_positive, false))
+WHERE task_id = ANY ($1::text[]) AND status IN ('completed', 'failed');
+
+-- name: checkpoints
+SELECT journal_id, position, stored, rejected, drop_reasons FROM journal_checkpoints
+WHERE starts_with(journal_id, $1::text || '/');
+
+-- name: all_checkpoints
+SELECT journal_id, position, stored, rejected, dropped, drop_reasons, updated_at FROM journal_checkpoints
+ORDER BY journal_id;
+
+-- Checkpoints of journals whose files are gone are folded into one row, so that the account of losses stays whole.
+-- name: fold_lanes
+WITH gone AS (
+  DELETE FROM journal_checkpoints WHERE starts_with(journal_id, $1::text || '/') RETURNING stored, rejected, dropped
+)
+INSERT INTO journal_checkpoints AS retired (journal_id, position, stored, rejected, dropped, updated_at)
+SELECT 'retired', 0, sum(stored), sum(rejected), sum(dropped), $2::text::timestamptz FROM gone
+HAVING count(*) > 0
+ON CONFLICT (journal_id) DO UPDATE SET
+  stored = retired.stored + excluded.stored, rejected = retired.rejected + excluded.rejected,
+  dropped = retired.dropped + excluded.dropped, updated_at = excluded.updated_at;
+
+-- name: abandon_traces
+UPDATE execution_traces SET status = 'abandoned', success = false, updated_at = $2::text::timestamptz,
+  error_message = 'its process ended before it did'
+WHERE status = 'in_progress' AND context ->> 'journal_id' = $1::text
+RETURNING task_id, kind;

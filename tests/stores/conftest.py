@@ -1,0 +1,63 @@
+"""The database of a contract test: SQLite and PostgreSQL in turn, with one face."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from typing import Any
+
+import asyncpg
+import pytest
+
+from asp_telemetry.settings import is_sqlite, sqlite_path
+from asp_telemetry.stores import open_store
+
+
+class Database:
+    """Be a database of this test's own; the rows read from it are the same whichever it is."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def new_store(self) -> Any:
+        """Make one more store of it, not yet open."""
+        return open_store(self.url, auto_migrate=True)
+
+    async def records(self, record: Any) -> list[Any]:
+        """Return all rows of a table as its records, in the order of its key."""
+        columns = ", ".join(record.columns())
+        rows = await self.rows(f"SELECT {columns} FROM {record.table} ORDER BY 1")
+        return [record.model_validate(row) for row in rows]
+
+    async def only(self, record: Any) -> Any:
+        """Return the only row of a table."""
+        (found,) = await self.records(record)
+        return found
+
+    async def rows(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query that both databases understand."""
+        if is_sqlite(self.url):
+            with closing(sqlite3.connect(sqlite_path(self.url))) as reader:
+                reader.row_factory = sqlite3.Row
+                return [dict(row) for row in reader.execute(query)]
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [dict(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Any) -> Database:
+    """Make an empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return Database(f"sqlite:///{tmp_path}/contract.db")
+    return Database(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[Any]:
+    """Open a store of the test's database."""
+    found = database.new_store()
+    await found.open()
+    yield found
+    await found.close()
