@@ -26,5 +26,5 @@ def execution_uuid(trace_high: int, span_id: int) -> str:
         >>> execution_uuid(0x0123456789ABCDEF, 0x1)
         '01234567-89ab-cdef-0000-000000000001'
     """
-    digits = f"{trace_high:016x}{span_id:016x}"
+    digits = (trace_high << 64 | span_id).to_bytes(16, "big").hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -263,7 +263,9 @@ def test_an_unknown_kind_is_refused_at_decoration():
 
 def test_what_the_decorator_says_is_stored(recorded):
     """Role, version, model and provider of the decorator stand in the rows of its executions."""
-    tracked = asp.track_agent("Planning", name="plan", model="gpt-4o", provider="openai", version="1.2.3")(plain)
+    tracked = asp.track_agent("Planning", name="plan", model="gpt-4o", provider="openai", version="1.2.3")(
+        plain
+    )
     tracked("x")
     (row,) = recorded.traces()
     assert (row["name"], row["agent_role"], row["kind"]) == ("plan", "Planning", "agent")

@@ -31,10 +31,7 @@ _reports: dict[str, Any] = {}
 def returned(report: str) -> Any:
     """Map the report: one number per stream."""
     if report not in _reports:
-        path = Path(report)
-        if not path.exists():
-            path.write_bytes(bytes(STREAMS * 8))
-        with path.open("r+b") as file:
+        with Path(report).open("r+b") as file:
             _reports[report] = memoryview(mmap.mmap(file.fileno(), STREAMS * 8)).cast("Q")
     return _reports[report]
 
@@ -212,8 +209,7 @@ def many_forks(report: str, run: str, numbers: int) -> None:
     with asp.span(f"around {run}", kind="agent"):
         for first in range(1, numbers + 1, 20):
             batch = [
-                fork(call, report, run, 0, number)
-                for number in range(first, min(first + 20, numbers + 1))
+                fork(call, report, run, 0, number) for number in range(first, min(first + 20, numbers + 1))
             ]
             for process in batch:
                 os.waitpid(process, 0)
@@ -226,6 +222,7 @@ def main() -> None:
     numbers = int(rest[0]) if rest else 0
     os.environ["ASP_DATABASE_URL"] = f"sqlite:///{database}"
     asp.configure()
+    returned(report)
     if mode in {"load", "os._exit", "sys.exit", "exception", "daemon"}:
         end_under_load(report, run, mode)
     elif mode.startswith("alone"):

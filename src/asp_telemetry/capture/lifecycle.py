@@ -37,6 +37,7 @@ _INCOMPLETE = int(Flag.INCOMPLETE)
 _NESTED = int(Flag.NESTED)
 _IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
 _FINISHED = state.FINISHED
+_FOREIGN = state.FOREIGN
 
 _get_current = state.get_current
 _set_current = state.set_current
@@ -115,6 +116,8 @@ def finish(span: state.SpanList, result: Any = None) -> None:
     """Close a span whose call has returned, look for usage in the result, and hand it to the journal."""
     duration = perf_counter_ns() - span[10]
     if span[13]:
+        if span[13] == _FOREIGN:
+            _leave_foreign(span)
         return
     span[13] = _FINISHED
     if _get_current() is span:
@@ -138,6 +141,8 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     """Close a span whose call has raised: cancelled, timed out, left early, or failed."""
     duration = perf_counter_ns() - span[CLOCK]
     if span[STATE]:
+        if span[STATE] == _FOREIGN:
+            _leave_foreign(span)
         return
     span[STATE] = _FINISHED
     state.live.pop(span[SPAN_ID], None)
@@ -156,6 +161,12 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     span[PARENT] = span[DETAILS] = None
 
 
+def _leave_foreign(span: state.SpanList) -> None:
+    """Leave, in a forked child, a span that is the parent's to finish: what follows is no longer inside it."""
+    if _get_current() is span:
+        _set_current(span[PARENT])
+
+
 def _status_of(error: BaseException) -> int:
     if isinstance(error, TimeoutError):
         return _TIMEOUT
@@ -168,17 +179,22 @@ def _status_of(error: BaseException) -> int:
     return _ERROR
 
 
-def suspend(span: state.SpanList, consumer: state.SpanList | None) -> None:
-    """Give the context back to the consumer of a generator while its code does not run."""
-    if _get_current() is span:
+def suspend(span: state.SpanList, consumer: state.SpanList | None) -> state.SpanList | None:
+    """Give the context back to the consumer of a generator; return what was current in the generator's own code.
+
+    That may be another span than the generator's: one that its code holds open while it yields.
+    """
+    inside = _get_current()
+    if span is not NOTHING:
         _set_current(consumer)
+    return inside
 
 
-def resume(span: state.SpanList) -> state.SpanList | None:
-    """Make a generator's span current while its code runs; return what was current in the consumer."""
+def resume(span: state.SpanList, inside: state.SpanList | None) -> state.SpanList | None:
+    """Make current again what was current in a generator's own code; return what was current in the consumer."""
     consumer = _get_current()
     if span[STATE] == 0:
-        _set_current(span)
+        _set_current(inside)
     return consumer
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.journal.counters import Counters
-from asp_telemetry.journal.header import JournalHeader
+from asp_telemetry.journal.header import JournalHeader, remove_journal
 from asp_telemetry.journal.lane import Lane
 from asp_telemetry.journal.lock import FileLock
 from asp_telemetry.journal.segment import Segment, may_map
@@ -201,17 +201,21 @@ class Journal:
             except OSError as error:
                 self._trouble = f"the journal header in {self.directory} cannot be rewritten: {error}"
 
-    def close(self, *, delete: bool) -> None:
-        """Let go of everything; with `delete`, after all has been committed, also of the directory."""
+    def close(self, *, delete: bool) -> bool:
+        """Let go of everything; with `delete`, after all has been committed, also of the directory.
+
+        Returns:
+            Whether nothing of it is left.
+        """
         self.supply.close()
         self.counters.close()
         for lane in self.all_lanes:
             for segment in list(lane.segments):
                 segment.release()
-        if delete and self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        removed = delete and (self.directory is None or remove_journal(self.directory))
         if self._lock is not None:
             self._lock.release()
+        return removed
 
 
 def _nothing() -> None:

@@ -5,11 +5,12 @@ from time import monotonic
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
-from asp_telemetry.journal.layout import CELL, CELLS, HEADER_CELLS, LIMIT, SLOT, Kind
+from asp_telemetry.journal.layout import CELL, CELLS, DEFINITIONS, HEADER_CELLS, LIMIT, SLOT, Kind
 from asp_telemetry.journal.segment import read_header
 
 _KINDS = frozenset(int(kind) for kind in Kind)
-_SITE, _SCOPE, _VOID, _END = int(Kind.SITE), int(Kind.SCOPE), int(Kind.VOID), int(Kind.END)
+_VOID, _END = int(Kind.VOID), int(Kind.END)
+_DEFINITIONS = frozenset(int(kind) for kind in DEFINITIONS)
 _HOLE_SECONDS = 10.0
 _unpack_from = SLOT.unpack_from
 
@@ -130,7 +131,6 @@ class LaneReader:
             if kind == _END:
                 offset = LIMIT
                 break
-            stamp = slot[4]
             if not self._is_whole(kind, slot):
                 found = self._next_whole(offset)
                 if found < 0:
@@ -139,31 +139,39 @@ class LaneReader:
                 self.position = base + offset // CELL
                 continue
             self._stuck_since = None
-            length = slot[3]
-            following = offset + CELL + -(-length // CELL) * CELL
-            payload: bytes | None = None
-            if length and kind != _VOID:
-                payload = data[offset + CELL : offset + CELL + length]
-                if crc32(payload) != slot[16]:
-                    payload = None
-            if kind in (_SITE, _SCOPE):
+            following = offset + CELL + -(-slot[3] // CELL) * CELL
+            payload = self._payload(offset, slot)
+            if kind in _DEFINITIONS:
                 if payload is not None:
                     definitions[offset // CELL] = payload
             else:
-                self.lost += stamp - self.next_stamp
-                self.next_stamp = stamp + 1
-                site = definitions.get(slot[11])
-                scope = definitions.get(slot[12])
-                agent = definitions.get(slot[13])
-                if kind == _VOID or site is None or scope is None or agent is None:
-                    self.lost += 1
-                else:
-                    self.position = base + following // CELL
-                    yield Record(slot, site, scope, agent, payload, self.position, stamp - self._lane_stamp)
+                self.position = base + following // CELL
+                record = self._record(slot, payload)
+                if record is not None:
+                    yield record
             offset = following
             self.position = base + offset // CELL
         if end == LIMIT and offset >= LIMIT:
             self.position = base + CELLS
+
+    def _payload(self, offset: int, slot: tuple[int, ...]) -> bytes | None:
+        length = slot[3]
+        if not length or slot[0] == _VOID:
+            return None
+        payload = self._data[offset + CELL : offset + CELL + length]
+        return payload if crc32(payload) == slot[16] else None
+
+    def _record(self, slot: tuple[int, ...], payload: bytes | None) -> Record | None:
+        """Make a record of a whole slot; what is missing before it, or makes it useless, counts as lost."""
+        stamp = slot[SLOT_STAMP]
+        self.lost += stamp - self.next_stamp
+        self.next_stamp = stamp + 1
+        definition = self._definitions.get
+        site, scope, agent = definition(slot[11]), definition(slot[12]), definition(slot[13])
+        if slot[0] == _VOID or site is None or scope is None or agent is None:
+            self.lost += 1
+            return None
+        return Record(slot, site, scope, agent, payload, self.position, stamp - self._lane_stamp)
 
     def _is_whole(self, kind: int, slot: tuple[int, ...]) -> bool:
         return kind in _KINDS and slot[4] == slot[17] and 0 <= slot[4] - self.next_stamp < 1 << 32

@@ -126,6 +126,10 @@ class SqliteStore:
         now = now_text()
         for move in batch.moves:
             if move.before == 0:
+                # A checkpoint goes only after its journal: whoever sees the journal here, while no one else can write,
+                # sees the checkpoint too if there ever was one.
+                if not move.is_there():
+                    raise PositionMovedError(f"the journal of lane {move.lane} is finished")
                 await self._run(self._sql["begin_lane"], (move.lane, now))
             after = move.after
             values = {
@@ -180,9 +184,7 @@ class SqliteStore:
             return
         if not whole:
             transposed = list(zip(*rows, strict=True))
-            used = [
-                place for place, values in enumerate(transposed) if any(value is not None for value in values)
-            ]
+            used = [place for place, values in enumerate(transposed) if values.count(None) != len(values)]
             columns = tuple(columns[place] for place in used)
             rows = list(zip(*(transposed[place] for place in used), strict=True))
         statement = self._sql[name].format(columns=", ".join(columns), values=", ".join("?" * len(columns)))

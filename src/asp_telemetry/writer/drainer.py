@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from asp_telemetry.clock import now_text
 from asp_telemetry.errors import PositionMovedError, RowRefusedError
 from asp_telemetry.guard import note
 from asp_telemetry.journal.outlet import Outlet
@@ -164,6 +165,7 @@ class Drainer:
 
     def _read_piece(self, state: LaneState, entries: list[Entry], rejections: list[Rejection]) -> bool:
         records = state.reader.read(_PIECE)
+        self._builder.now = now_text()
         for record in records:
             try:
                 entries.append(self._builder.build(state.key, record))
@@ -208,7 +210,7 @@ class Drainer:
                 before.rejected + rejected[key],
                 target.dropped if key in reached else before.dropped,
             )
-            moves.append(Move(key, before.position, after))
+            moves.append(Move(key, before.position, after, self._lanes[key].outlet.is_there))
         await self._sink.write(Batch(entries, moves, rejections))
         for move in moves:
             state = self._lanes[move.lane]

@@ -187,8 +187,7 @@ class Writer:
         if not self._alone:
             return
         done = self.last_error is None and self.drainer.is_drained(own)
-        self._journal.close(delete=done)
-        if done:
+        if self._journal.close(delete=done):
             try:
                 await self.sink.forget(own.journal_id)
             except StoreUnavailableError:
