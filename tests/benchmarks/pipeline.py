@@ -165,7 +165,9 @@ def _insertion(
     used = [place for place in range(len(columns)) if whole or any(row[place] is not None for row in rows)]
     names = ", ".join(columns[place] for place in used)
     marks = ", ".join("?" * len(used))
-    return [tuple(row[place] for place in used) for row in rows], f"INSERT INTO {table} ({names}) VALUES ({marks})"
+    return [
+        tuple(row[place] for place in used) for row in rows
+    ], f"INSERT INTO {table} ({names}) VALUES ({marks})"
 
 
 def _cut(
@@ -236,7 +238,9 @@ def print_pipeline(folder: Path, *, rounds: int, executions: int) -> None:
             for name, figure in best.items()
         ],
     )
-    print_requirement("from call to commit, against sqlite3 alone", best["from call to commit"] / measure, LIMIT, "x")
+    print_requirement(
+        "from call to commit, against sqlite3 alone", best["from call to commit"] / measure, LIMIT, "x"
+    )
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import trio
 import asp_telemetry as asp
 
 
-class Oops(Exception):
+class Oops(Exception):  # noqa: N818 - a user's own
     """Be an exception of the user's own."""
 
 
@@ -208,7 +208,7 @@ async def test_a_timeout_across_items_keeps_working(recorded):
             await asyncio.Event().wait()
 
     seen = []
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError):  # noqa: PT012 - what is in the block is the test
         async for item in hasty():
             seen.append(item)  # noqa: PERF401 - what came before the error is needed
     assert seen == ["before"]
@@ -223,7 +223,7 @@ async def test_the_consumer_s_timeout_cancels_the_generator(recorded):
         yield 1
         await asyncio.Event().wait()
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError):  # noqa: PT012 - what is in the block is the test
         async with asyncio.timeout(0.01):
             async for _ in endless():
                 pass

@@ -192,11 +192,21 @@ def test_a_block_may_end_in_another_context(recorded):
 
 
 def test_spans_may_end_out_of_order(recorded):
-    """Blocks that are left in the wrong order are all recorded, and none stays current."""
-    outer, inner = asp.span("outer"), asp.span("inner")
-    outer.__enter__()
-    inner.__enter__()
-    outer.__exit__(None, None, None)
-    inner.__exit__(None, None, None)
-    assert {row["name"]: row["status"] for row in recorded.traces()} == {"outer": "success", "inner": "success"}
+    """Blocks that are left in the wrong order are all recorded, and what follows belongs to none of them."""
+    with asp.span("root") as root:
+        outer, inner = asp.span("outer"), asp.span("inner")
+        outer.__enter__()
+        inner.__enter__()
+        outer.__exit__(None, None, None)
+        inner.__exit__(None, None, None)
+        assert asp.current_span().id == root.id
+        leaf()
+    leaf()
+    assert parents(recorded) == {"root": 1, None: 1}
+    assert {row["name"]: row["status"] for row in recorded.traces()} == {
+        "root": "success",
+        "outer": "success",
+        "inner": "success",
+        "leaf": "success",
+    }
     assert not asp.current_span().is_recording

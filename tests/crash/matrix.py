@@ -5,7 +5,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import unpack
@@ -147,6 +148,18 @@ class Matrix:
         connection = sqlite3.connect(self.database)
         try:
             return connection.execute(query, values).fetchall()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from writing into the database, as soon as it is there."""
+        while not self.database.exists() or not self.rows("PRAGMA table_info(journal_checkpoints)"):
+            sleep(0.002)
+        connection = sqlite3.connect(self.database, isolation_level=None, timeout=20)
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
         finally:
             connection.close()
 

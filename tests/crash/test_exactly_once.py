@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 from matrix import LOADED, Matrix, Worker
@@ -219,3 +219,26 @@ def test_a_drainer_that_wakes_up_after_another_has_finished_stores_nothing(matri
     matrix.check(worker, range(1), exact=700)
     stored = matrix.rows("SELECT stored FROM journal_checkpoints WHERE journal_id = 'retired'")
     assert stored == [(700 + 700 // 5 + 700 // 7 + 700 // 50,)]
+
+
+def test_forked_children_can_use_sqlite_and_import_while_the_writer_is_at_work(matrix: Matrix) -> None:
+    """Fork while records are being written: no child hangs in SQLite's or the import system's inherited locks."""
+    worker = matrix.start("busy forks", 250)
+    assert worker.process.wait(100) == 0, matrix.errors(worker)
+    assert worker.returned[0] == 250
+    matrix.drain()
+    assert matrix.journals() == []
+    matrix.check_nothing_doubled()
+
+
+def test_open_spans_are_noted_while_the_database_is_locked(matrix: Matrix) -> None:
+    """Lock the database while a span is open, and kill its process: the span still shows as abandoned."""
+    worker = matrix.start("load")
+    worker.wait_until_loaded()
+    with matrix.locked():
+        while worker.returned[OPENED] / 1e9 + 2.0 > monotonic():
+            sleep(0.05)
+        worker.send(signal.SIGKILL)
+    matrix.drain()
+    matrix.check(worker, LOADED)
+    assert matrix.rows("SELECT status FROM execution_traces WHERE name LIKE 'held %'") == [("abandoned",)]

@@ -1,11 +1,9 @@
 """What a span carries beyond its slot: usage, metrics, metadata, an error, and content where it was asked for."""
 
-import math
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier
+from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
@@ -13,7 +11,13 @@ from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
 from asp_telemetry.usage import Usage
 
 _MAX_NUMBER = 10**13
+_MAX_PLACES = 40
 _MAX_METRICS = 500
+_MANY_ANSWERS = 256
+_MOST_ANSWERS = 800
+_SMALL_PROMPT = 100_000
+_SAME = ("model", "provider", "service_tier", "speed")
+_COUNTS = tuple(name for name in Usage._fields if name not in (*_SAME, "response_id"))
 
 """The most tags of one execution or context; each takes room in every segment that uses it."""
 
@@ -115,11 +119,41 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
         details.explicit = True
     elif details.explicit:
         return
-    if first:
-        if details.usage is None:
-            details.usage = [usage]
-        else:
-            details.usage.append(usage)
+    if not first:
+        return
+    if details.usage is None:
+        details.usage = [usage]
+    elif len(details.usage) < _MANY_ANSWERS or not _merge(details.usage, usage):
+        details.usage.append(usage)
+
+
+def _merge(answers: list[Usage], usage: Usage) -> bool:
+    """Add one of very many answers to another of the same model, so that the payload stays small and nothing is lost.
+
+    Prices may depend on the size of a prompt; so small answers are merged only into what still is one.
+    """
+    full = len(answers) >= _MOST_ANSWERS
+    for place in range(len(answers) - 1, -1 if full else len(answers) - 9, -1):
+        kept = answers[place]
+        if any(getattr(kept, name) != getattr(usage, name) for name in _SAME):
+            continue
+        if (kept.cost is None) != (usage.cost is None):
+            continue
+        if full or (kept.input_tokens or 0) + (usage.input_tokens or 0) <= _SMALL_PROMPT:
+            added = {name: _sum(getattr(kept, name), getattr(usage, name)) for name in _COUNTS}
+            answers[place] = kept._replace(response_id=None, **added)
+            return True
+    if full:
+        trouble("an execution had too many answers of different models", remedy="track each call by itself")
+    return full
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return one if other is None else other
+    from decimal import Decimal  # noqa: PLC0415 - see exact
+
+    return str(Decimal(one) + Decimal(other)) if isinstance(one, str) else one + other
 
 
 def add_error(span: state.SpanList, error: BaseException) -> None:
@@ -133,7 +167,7 @@ def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) ->
     if number is None:
         trouble(
             "a metric was not a finite number of at least zero",
-            remedy=f"record_metric({metric_type!r}, {value!r}) was refused",
+            remedy=f"record_metric({shown(metric_type)}, {shown(value)}) was refused",
         )
         return
     details = details_of(span)
@@ -158,14 +192,19 @@ def exact(value: Any) -> str | None:
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        value = repr(value)
+    from decimal import Decimal  # noqa: PLC0415 - a millisecond, which who only imports this package need not spend
+
     try:
-        number = Decimal(value)
-    except (InvalidOperation, TypeError, ValueError):
+        if not isinstance(value, (int, float, str, Decimal)):
+            value = value.__index__() if hasattr(value, "__index__") else value.__float__()
+        # The repr of a float is what was meant; a subclass may have one of its own.
+        number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
         return None
     if not number.is_finite() or number < 0 or number > _MAX_NUMBER:
         return None
-    return format(number, "f")
+    # Written out, the smallest numbers would fill the memory.
+    exponent = number.as_tuple().exponent
+    return format(
+        number, "f" if isinstance(exponent, int) and exponent >= -_MAX_PLACES else f".{_MAX_PLACES}f"
+    )

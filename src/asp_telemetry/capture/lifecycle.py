@@ -1,6 +1,5 @@
 """Begins, suspends and finishes spans: the few functions that every tracked call goes through."""
 
-from random import random
 from time import perf_counter_ns, time_ns
 from typing import Any
 
@@ -38,6 +37,7 @@ _NESTED = int(Flag.NESTED)
 _IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
 _FINISHED = state.FINISHED
 _FOREIGN = state.FOREIGN
+_PASSED = state.PASSED
 
 _get_current = state.get_current
 _set_current = state.set_current
@@ -72,7 +72,7 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
         span = [
             started, span_id, span_id, 0, site, scope, agent, 1, site.flags, started, 0, parent, None, 0, 0,
         ]  # fmt: skip
-        if state.sample_rate < 1.0 and random() >= state.sample_rate:  # noqa: S311 - which traces to keep is no secret
+        if state.sample_rate < 1.0 and _is_left_out(span_id ^ started):
             span[FLAGS] |= _UNSAMPLED
     elif agent is None:
         span = [
@@ -91,6 +91,14 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
         _look_at_call(span, site, args, kwargs or {})
     span[10] = perf_counter_ns()
     return span
+
+
+def _is_left_out(number: int) -> bool:
+    """Decide whether a trace is not among the sampled ones, by the leading bits of its scattered number.
+
+    Not by `random`: that sequence belongs to the host, who may have seeded it.
+    """
+    return (number * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) >= state.sample_rate * 2.0**64
 
 
 def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -122,6 +130,8 @@ def finish(span: state.SpanList, result: Any = None) -> None:
     span[13] = _FINISHED
     if _get_current() is span:
         _set_current(span[11])
+    else:
+        _leave_out_of_turn(span)
     try:
         del state.live[span[2]]
         if result is not None:
@@ -130,7 +140,7 @@ def finish(span: state.SpanList, result: Any = None) -> None:
             if state.capture_content:
                 details_of(span).output = redact_values(plain(result))
         details = span[12]
-        if span[8] & _UNSAMPLED == 0:
+        if span[8] & _UNSAMPLED == 0 or span[4].kind == "task":
             state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())
     except Exception as error:
         trouble("a finished span could not be recorded", error)
@@ -148,17 +158,33 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     state.live.pop(span[SPAN_ID], None)
     if _get_current() is span:
         _set_current(span[PARENT])
+    else:
+        _leave_out_of_turn(span)
     try:
         status = _status_of(error)
         if status == _SUCCESS:
             span[FLAGS] |= _INCOMPLETE
         else:
             add_error(span, error)
-        if span[FLAGS] & _UNSAMPLED == 0:
+        if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
             state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded())
     except Exception as failure:
         trouble("a failed span could not be recorded", failure)
     span[PARENT] = span[DETAILS] = None
+
+
+def _leave_out_of_turn(span: state.SpanList) -> None:
+    """End a span before one inside it has ended: when that one ends, what surrounds this one is current again."""
+    innermost = inner = _get_current()
+    while inner is not None and inner[PARENT] is not span:
+        inner = inner[PARENT]
+    if inner is None or innermost is None:
+        return
+    if innermost[STATE]:
+        # Its end was broken off, by a KeyboardInterrupt say, before it could leave.
+        _set_current(span[PARENT])
+    else:
+        inner[PARENT] = span[PARENT]
 
 
 def _leave_foreign(span: state.SpanList) -> None:
@@ -196,6 +222,16 @@ def resume(span: state.SpanList, inside: state.SpanList | None) -> state.SpanLis
     if span[STATE] == 0:
         _set_current(inside)
     return consumer
+
+
+def skip_passed() -> None:
+    """Step out of blocks that were left before those inside them: they must not stay current for ever."""
+    found = _get_current()
+    if found is None or found[STATE] != _PASSED:
+        return
+    while found is not None and found[STATE] == _PASSED:
+        found = found[PARENT]
+    _set_current(found)
 
 
 def is_trace(span: state.SpanList) -> bool:

@@ -47,8 +47,8 @@ class Stream:
             details = details_of(span)
             details.chunks = usage.chunks
             details.first_token_ns = self._first_token_ns
-            for answer in usage.results():
-                add_usage(span, answer, None, explicit=False)
+            for answer, teller in usage.told():
+                add_usage(span, answer, teller, explicit=False)
             if usage.error is not None:
                 trouble("a stream's usage could not be read", remedy=usage.error)
             if usage.dropped:

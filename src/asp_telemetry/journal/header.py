@@ -59,9 +59,8 @@ def remove_journal(directory: Path) -> bool:
         Whether it is gone; a journal that is still there keeps its checkpoints, or it would be stored once more.
     """
     try:
-        names = sorted(os.listdir(directory), key=lambda name: name == FILE_NAME)
-        for name in names:
-            (directory / name).unlink(missing_ok=True)
+        for path in sorted(directory.iterdir(), key=lambda path: path.name == FILE_NAME):
+            path.unlink(missing_ok=True)
         directory.rmdir()
     except OSError as error:
         if directory.exists():

@@ -9,7 +9,7 @@ from asp_telemetry.journal.header import FILE_NAME as HEADER_NAME
 from asp_telemetry.journal.header import JournalHeader, read_journal_header, remove_journal
 from asp_telemetry.journal.journal import LOCK_NAME, Journal
 from asp_telemetry.journal.lane import Lane
-from asp_telemetry.journal.layout import CELLS, HEADER
+from asp_telemetry.journal.layout import CELL, CELLS
 from asp_telemetry.journal.lock import FileLock
 from asp_telemetry.journal.reader import LaneReader
 from asp_telemetry.journal.segment import Segment, read_header
@@ -214,7 +214,7 @@ class ForeignOutlet(Outlet):
                 continue
             try:
                 with path.open("rb") as file:
-                    header = read_header(file.read(HEADER.size))
+                    header = read_header(file.read(CELL))
             except OSError:
                 continue
             if header is not None:

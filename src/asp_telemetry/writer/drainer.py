@@ -1,6 +1,6 @@
 """Moves records from journals into a sink, each exactly once: read, build, commit with the position, retire."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from time import sleep
 from typing import Any
@@ -195,12 +195,8 @@ class Drainer:
     async def _write(self, part: Part) -> None:
         entries, rejections, reached = part.entries, part.rejections, part.reached
         targets = {**_ends(entries), **reached}
-        stored: dict[str, int] = dict.fromkeys(targets, 0)
-        rejected: dict[str, int] = dict.fromkeys(targets, 0)
-        for entry in entries:
-            stored[entry.lane] += 1
-        for rejection in rejections:
-            rejected[rejection.lane] += 1
+        stored = Counter(entry.lane for entry in entries)
+        rejected = Counter(rejection.lane for rejection in rejections)
         moves: list[Move] = []
         for key, target in targets.items():
             before = self._lanes[key].committed
@@ -260,7 +256,8 @@ def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
 
 def _ends(entries: list[Entry]) -> dict[str, Reached]:
     """Return how far the entries alone take their lanes."""
-    return {entry.lane: Reached(entry.end, -1, {}, 0) for entry in entries}
+    ends = {entry.lane: entry.end for entry in entries}
+    return {lane: Reached(end, -1, {}, 0) for lane, end in ends.items()}
 
 
 def _described(entry: Entry) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import orjson
 
 from asp_telemetry.usage import Usage
 from asp_telemetry.writer.definitions import SiteFacts
-from asp_telemetry.writer.pricing import Price, PriceBook
+from asp_telemetry.writer.pricing import Price, PriceBook, Unpriced
 
 Value = tuple[str, str, str, str | None, str | None, str | None]
 """Type, value, unit, model, provider and metadata of a metric."""
@@ -28,39 +28,37 @@ class Answers:
 
     __slots__ = ("computed", "cost", "model", "provider", "reason", "reported", "usage", "version")
 
-    def __init__(self, usage: dict[str, Any]) -> None:
+    def __init__(self, usage: dict[str, Any], price: Price | Unpriced) -> None:
+        """Begin with one answer; what the provider reports that it cost beats the computed price."""
         self.usage = usage
         self.model: str | None = usage["model"]
         self.provider: str | None = usage["provider"]
         self.cost: Decimal | None = None
         self.computed: Decimal | None = None
-        self.reported = False
         self.version: str | None = None
         self.reason: str | None = None
+        reported = usage["cost"]
+        self.reported = reported is not None
+        if isinstance(price, Price):
+            self.cost = self.computed = price.total
+            self.version = price.version
+        elif reported is None:
+            self.reason = price.reason
+        if reported is not None:
+            self.cost = Decimal(reported)
 
-    def add(self, usage: dict[str, Any]) -> None:
-        """Add the counts of a further answer."""
+    def add(self, other: "Answers") -> None:
+        """Add a further answer."""
         mine = self.usage
         for name in _COUNTS:
-            count = usage[name]
+            count = other.usage[name]
             if count is not None:
                 mine[name] = count + (mine[name] or 0)
-
-    def add_price(self, price: Any, reported: str | None) -> None:
-        """Add what an answer cost: what the provider reported, else the computed price; else say why not."""
-        if isinstance(price, Price):
-            self.version = price.version
-            self.computed = price.total if self.computed is None else self.computed + price.total
-            amount = price.total
-        else:
-            amount = None
-        if reported is not None:
-            self.reported = True
-            amount = Decimal(reported)
-        if amount is None:
-            self.reason = price.reason
-        else:
-            self.cost = amount if self.cost is None else self.cost + amount
+        self.cost = _sum(self.cost, other.cost)
+        self.computed = _sum(self.computed, other.computed)
+        self.reported = self.reported or other.reported
+        self.version = other.version or self.version
+        self.reason = other.reason or self.reason
 
     @property
     def source(self) -> str:
@@ -91,8 +89,12 @@ class Money:
         Returns:
             The trace's usage as JSON, and why there is no price, if there is none.
         """
-        models = self._models(payload.get("usage", ()), site, started_ns)
+        listed = payload.get("usage", ())
         reported = payload.get("cost")
+        if len(listed) == 1 and reported is None:
+            answers = self._answers(listed[0], site, started_ns)
+            return orjson.dumps(self._append(answers, values, with_cost=True)).decode(), answers.reason
+        models = self._models(listed, site, started_ns)
         shown = [self._append(answers, values, with_cost=reported is None) for answers in models]
         if reported is not None:
             return self._append_reported(reported, models, shown, site, values), None
@@ -104,20 +106,20 @@ class Money:
         """Add up the answers by model, each priced by itself: tiers go by the answer."""
         models: dict[tuple[str | None, str | None], Answers] = {}
         for values in listed:
-            usage = dict(zip(_FIELDS, values, strict=False))
-            if usage["model"] is None:
-                usage["model"] = site.model
-            if site.provider is not None:
-                usage["provider"] = site.provider
-            price = self._prices.price(usage, at=self._moment(started_ns))
-            key = (usage["model"], usage["provider"])
-            answers = models.get(key)
-            if answers is None:
-                answers = models[key] = Answers(usage)
-            else:
-                answers.add(usage)
-            answers.add_price(price, usage["cost"])
+            answers = self._answers(values, site, started_ns)
+            known = models.setdefault((answers.model, answers.provider), answers)
+            if known is not answers:
+                known.add(answers)
         return list(models.values())
+
+    def _answers(self, values: list[Any], site: SiteFacts, started_ns: int) -> Answers:
+        """Take one answer by itself, with its price."""
+        usage = dict(zip(_FIELDS, values, strict=False))
+        if usage["model"] is None:
+            usage["model"] = site.model
+        if site.provider is not None:
+            usage["provider"] = site.provider
+        return Answers(usage, self._prices.price(usage, at=self._moment(started_ns)))
 
     def _append(self, answers: Answers, values: list[Value], *, with_cost: bool) -> dict[str, Any]:
         """Append the values of one model's answers; return what the trace shows of them."""
@@ -187,6 +189,10 @@ class Money:
                 self._moments.clear()
             moment = self._moments[second] = datetime.fromtimestamp(second, UTC)
         return moment
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return other if one is None else one if other is None else one + other
 
 
 def _text(amount: Decimal) -> str:

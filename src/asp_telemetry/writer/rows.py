@@ -34,7 +34,10 @@ _NESTED, _INCOMPLETE = int(Flag.NESTED), int(Flag.INCOMPLETE)
 _COMPLETED_AT = TRACE_COLUMNS.index("completed_at")
 _TASK_ID = TRACE_COLUMNS.index("task_id")
 _NO_DETAILS: dict[str, Any] = {}
+_MAX_CONTEXTS = 1024
 _dumps = orjson.dumps
+# A named tuple's own constructor takes three times as long.
+_new_tuple = tuple.__new__
 
 
 def _json(value: Any) -> str | None:
@@ -57,6 +60,7 @@ class RowBuilder:
     def __init__(self) -> None:
         self._definitions = Definitions()
         self._money = Money()
+        self._contexts: dict[tuple[str | None, str | None], str | None] = {}
         self.now = now_text()
         """What rows bear as the time they were written; whoever drains sets it anew for each piece of work."""
 
@@ -110,10 +114,14 @@ class RowBuilder:
         site = self._definitions.site(record.site)
         scope = self._definitions.scope(record.scope)
         payload = _loads(record.payload) if slot[3] else _NO_DETAILS
-        context = _context(record, payload, scope) if slot[3] or slot[2] & _INCOMPLETE or scope.fixing else {}
+        context: dict[str, Any] = {}
+        only_usage = not slot[3] or (len(payload) == 1 and "usage" in payload)
+        if not only_usage or slot[2] & _INCOMPLETE or scope.fixing is not None:
+            context = _context(record, payload, scope)
         values: list[Value] = []
+        lasted = milliseconds(duration)
         if site.kind == "agent":
-            values.append(("Latency", milliseconds(duration), "ms", None, None, None))
+            values.append(("Latency", lasted, "ms", None, None, None))
         elif site.kind == "tool":
             values.append(("Tool_Calls", "1", "count", None, None, None))
         if slot[15]:
@@ -129,12 +137,13 @@ class RowBuilder:
                     context["unpriced"] = reason
             values.extend((*metric, None, None, None) for metric in payload.get("metrics", ()))
         status = _STATUS.get(slot[1], "error")
-        row = self._trace(record, site, scope, status, duration, payload, context, usage)
+        row = self._trace(record, site, scope, status, lasted, payload, context, usage)
         metrics = self._metrics(record, site, scope, row, values) if values else ()
         is_run = site.kind == "task" and scope.task_id is not None
         change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
-        return Entry(
-            lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing
+        return _new_tuple(
+            Entry,
+            (lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing),
         )
 
     def _metrics(
@@ -162,7 +171,7 @@ class RowBuilder:
         site: SiteFacts,
         scope: ScopeFacts,
         status: str,
-        duration: int | None,
+        lasted: str | None,
         payload: dict[str, Any],
         context: dict[str, Any],
         usage: str | None,
@@ -170,15 +179,11 @@ class RowBuilder:
         slot = record.slot
         high, low, span, parent, started = slot[5], slot[6], slot[7], slot[8], slot[9]
         root = execution_uuid(high, low)
-        if scope.project_id is not None:
-            context["project_id"] = scope.project_id
-        if site.version is not None:
-            context["version"] = site.version
         tags: list[str] | tuple[str, ...] = scope.tags
         if "tags" in payload:
             tags = list(dict.fromkeys([*scope.tags, *payload["tags"]]))
         error_type, error_message = payload.get("error") or (None, None)
-        ended = duration is not None
+        ended = lasted is not None
         return (
             root if span == low else execution_uuid(high, span),
             root,
@@ -195,20 +200,39 @@ class RowBuilder:
             site.role if site.kind == "agent" else self._definitions.site(record.agent).role,
             scope.task_id or root,
             utc_text(started),
-            utc_text(started + duration) if duration is not None else None,
-            milliseconds(duration) if duration is not None else None,
+            utc_text(started + slot[10]) if ended else None,
+            lasted,
             status,
             (1 if status == "success" else 0) if ended else None,
             error_message,
             error_type,
-            _json(context),
-            _json(tags),
+            self._context_text(context, site.version, scope.project_id),
+            _dumps(tags).decode() if tags else None,
             usage,
-            _json(payload.get("input")),
-            _json(payload.get("output")),
+            _json(payload["input"]) if "input" in payload else None,
+            _json(payload["output"]) if "output" in payload else None,
             self.now,
             self.now,
         )
+
+    def _context_text(
+        self, context: dict[str, Any], version: str | None, project_id: str | None
+    ) -> str | None:
+        """Write the context, to which version and project belong; most executions have nothing else and share it."""
+        key = (version, project_id)
+        if not context and key in self._contexts:
+            return self._contexts[key]
+        facts = dict(context)
+        if project_id is not None:
+            facts["project_id"] = project_id
+        if version is not None:
+            facts["version"] = version
+        text = _json(facts)
+        if not context:
+            if len(self._contexts) >= _MAX_CONTEXTS:
+                self._contexts.clear()
+            self._contexts[key] = text
+        return text
 
 
 def _context(record: Record, payload: dict[str, Any], scope: ScopeFacts) -> dict[str, Any]:
