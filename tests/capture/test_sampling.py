@@ -36,7 +36,7 @@ def test_traces_are_whole(recorded):
     found = {row["name"]: row["number"] for row in rows}
     assert found["task"] == 200  # tasks are facts: they are never left out
     assert found["inner"] == found["code"]
-    assert 50 < found["task"] < 150
+    assert 50 < found["inner"] < 150
     assert 50 < found["failing"] < 150
     assert len(recorded.metrics("Quality")) == found["code"]
 

@@ -8,7 +8,7 @@ from time import monotonic
 
 import anyio
 import pytest
-from conftest import Host
+from hosts import Host
 
 import asp_telemetry as asp
 from asp_telemetry.journal.layout import SEGMENT_BYTES

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Host, until
+from hosts import Host, until
 
 import asp_telemetry as asp
 from asp_telemetry.stores import sqlite_connection
@@ -26,6 +26,12 @@ def tell(number: int) -> int:
     """Be a user's function that records a lot."""
     asp.current_span().set(metadata={"text": f"{number} " * 1000})
     return 2 * number
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
 
 
 @pytest.fixture
@@ -62,9 +68,8 @@ def test_a_full_disk_costs_records_with_a_reason_and_callers_nothing(
     assert tell(0) == 0
     host.settled()
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(b"x" * 4096)
+    with pytest.raises(OSError, match="No space left"):
+        _fill(filler)
     assert [tell(number) for number in range(1, 8000)] == [2 * number for number in range(1, 8000)]
     figures = host.account()
     assert figures["accepted"] == 8000

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import anyio
-from conftest import Host
+from hosts import Host
 
 import asp_telemetry as asp
 from asp_telemetry.settings import resolve

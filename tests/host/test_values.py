@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Host
+from hosts import Host
 
 import asp_telemetry as asp
 

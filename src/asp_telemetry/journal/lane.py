@@ -260,8 +260,9 @@ def _take(journal: "Journal") -> Segment:
         try:
             return journal.supply.take(recount=not journal.header.writer)
         except NoRoomError:
-            asyncio: Any = sys.modules.get("asyncio")
-            in_event_loop = asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001
+            # Without the default a module that another thread is just importing would raise here.
+            running_loop: Any = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+            in_event_loop = running_loop is not None and running_loop() is not None
             if in_event_loop or monotonic() >= deadline:
                 raise
             sleep(_BLOCK_STEP_SECONDS)
