@@ -14,13 +14,10 @@ from asp_telemetry.journal.layout import (
     DETAILS,
     FLAGS,
     PARENT,
-    PARENT_ID,
     SCOPE,
     SITE,
     SPAN_ID,
     STATE,
-    TRACE_HIGH,
-    TRACE_LOW,
     Flag,
     Kind,
     Status,
@@ -37,7 +34,6 @@ _NESTED = int(Flag.NESTED)
 _IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
 _FINISHED = state.FINISHED
 _FOREIGN = state.FOREIGN
-_PASSED = state.PASSED
 
 _get_current = state.get_current
 _set_current = state.set_current
@@ -224,21 +220,6 @@ def resume(span: state.SpanList, inside: state.SpanList | None) -> state.SpanLis
     return consumer
 
 
-def skip_passed() -> None:
-    """Step out of blocks that were left before those inside them: they must not stay current for ever."""
-    found = _get_current()
-    if found is None or found[STATE] != _PASSED:
-        return
-    while found is not None and found[STATE] == _PASSED:
-        found = found[PARENT]
-    _set_current(found)
-
-
-def is_trace(span: state.SpanList) -> bool:
-    """Tell whether a span stands for an execution, not only for the facts of a `context()`."""
-    return bool(span[SPAN_ID])
-
-
 def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
     """Make the stand-in for a span that its children see in a changed scope."""
     if span is None:
@@ -248,8 +229,3 @@ def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
     frame[PARENT] = span
     frame[DETAILS] = None
     return frame
-
-
-def identify(span: state.SpanList) -> tuple[int, int, int, int]:
-    """Return trace id (high, low), span id and parent span id of a span."""
-    return span[TRACE_HIGH], span[TRACE_LOW], span[SPAN_ID], span[PARENT_ID]

@@ -7,7 +7,7 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact
 from asp_telemetry.capture.encoder import identifier, shown
-from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish, skip_passed
+from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
 from asp_telemetry.guard import trouble
 from asp_telemetry.ids import execution_uuid
@@ -186,18 +186,10 @@ class Span:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        span = self._span
-        outer = span[PARENT]
-        out_of_order = not span[STATE] and state.get_current() is not span
         if error is None:
-            finish(span)
+            finish(self._span)
         else:
-            fail(span, error)
-        if out_of_order:
-            # What is still open inside finds its way past this block when it ends.
-            span[STATE], span[PARENT] = state.PASSED, outer
-        else:
-            skip_passed()
+            fail(self._span, error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -16,7 +16,6 @@ Append = Callable[[int, int, int, SpanList, bytes | None], bool]
 
 FINISHED = 1
 FOREIGN = 2
-PASSED = 3
 
 current: ContextVar[SpanList | None] = ContextVar("asp_telemetry_span", default=None)
 get_current = current.get

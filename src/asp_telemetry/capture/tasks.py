@@ -9,7 +9,7 @@ from asp_telemetry.capture.facts import send, stated
 from asp_telemetry.capture.lifecycle import NOTHING, enter_task
 from asp_telemetry.capture.span import Span
 from asp_telemetry.guard import trouble
-from asp_telemetry.journal.layout import SCOPE, SITE, STATE, Kind
+from asp_telemetry.journal.layout import SCOPE, STATE, Kind
 
 _FACTS = frozenset(
     {
@@ -124,12 +124,3 @@ def _known(facts: dict[str, Any]) -> dict[str, Any]:
             "a task was given facts of unknown names", remedy=f"{', '.join(unknown)}: put them into metadata="
         )
     return stated({name: value for name, value in facts.items() if name in _FACTS})
-
-
-def current_task_id() -> str | None:
-    """Return the id of the task that the current context works on, or None."""
-    found = state.get_current()
-    if found is None or found[SITE] is None:
-        return None
-    task_id: str | None = found[SCOPE].task_id
-    return task_id

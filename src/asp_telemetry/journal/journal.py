@@ -135,7 +135,12 @@ class Journal:
             self._rolled += 1
             if self.header.writer:
                 self._full.append(segment)
-        if not self.header.writer and segment.path is not None and lane.segments and lane.segments[0] is segment:
+        if (
+            not self.header.writer
+            and segment.path is not None
+            and lane.segments
+            and lane.segments[0] is segment
+        ):
             lane.segments.popleft()
             segment.release()
 

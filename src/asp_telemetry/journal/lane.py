@@ -152,7 +152,9 @@ class Lane:
             self.known[thing] = position // CELL
         except BaseException:
             # Cells that were taken and stay empty would hold up the reader; one with a wrong CRC defines nothing.
-            _pack_into(self.buffer, position, 0, 0, 0, len(payload), stamp, *([0] * 11), ~check & 0xFFFFFFFF, stamp)
+            _pack_into(
+                self.buffer, position, 0, 0, 0, len(payload), stamp, *([0] * 11), ~check & 0xFFFFFFFF, stamp
+            )
             self.buffer[position] = kind
             raise
         finally:
