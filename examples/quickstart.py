@@ -117,7 +117,7 @@ def main() -> None:
         task.set(components_affected=["src/auth/login.py"], actual_complexity=21)
     if not asp.flush().complete:  # complete means: committed to the database
         raise SystemExit(
-            "Not everything is stored yet: `asp-telemetry doctor` says why, `drain` finishes it."
+            "Not everything is stored yet: asp.stats() says why, `asp-telemetry drain` finishes it."
         )
     report(task_id)
 
@@ -139,7 +139,10 @@ SELECT agent_role,
  GROUP BY agent_role
  ORDER BY min(id)
 """
-LINE = "{:5.0f}{:8.0f}{:7.0f}{:9.0f}{:8.1f}{:7.0f}{:7.0f}{:12.6f}"
+COLUMNS = (
+    ("runs", "5.0f"), ("errors", "8.0f"), ("tools", "7.0f"), ("retries", "9.0f"), ("ms", "8.1f"), ("in", "7.0f"),
+    ("out", "7.0f"), ("USD", "12.6f"),
+)  # fmt: skip
 TASK = "SELECT status, actual_cost_vector_json FROM task_metadata WHERE task_id = ?"
 
 
@@ -149,13 +152,17 @@ def report(task_id: str) -> None:
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute(COST_BY_AGENT, [task_id]).fetchall()
         status, roll_up = database.execute(TASK, [task_id]).fetchone()
-    print(
-        f"{'agent':<15}{'runs':>5}{'errors':>8}{'tools':>7}{'retries':>9}{'ms':>8}{'in':>7}{'out':>7}{'USD':>12}"
-    )
+    print("agent".ljust(15) + "".join(f"{name:>{shape.partition('.')[0]}}" for name, shape in COLUMNS))
     totals = [sum(number or 0 for number in column) for column in list(zip(*rows, strict=True))[1:]]
     for role, *numbers in [*rows, ("total", *totals)]:
-        print(role.ljust(15) + LINE.format(*(number or 0 for number in numbers)))
+        cells = zip(numbers, COLUMNS, strict=True)
+        print(role.ljust(15) + "".join(cell(number, shape) for number, (_, shape) in cells))
     print(f"\n{task_id}: {status}, {roll_up}\nAll of it is in {path.resolve()}.")
+
+
+def cell(number: float | None, shape: str) -> str:
+    """Print a number, or a dash for what is not known: a refused call has no price, which is not a price of zero."""
+    return f"{'-':>{shape.partition('.')[0]}}" if number is None else f"{number:{shape}}"
 
 
 if __name__ == "__main__":

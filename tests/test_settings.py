@@ -1,6 +1,7 @@
 """Settings: where each comes from, and what is said of one that cannot be used."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -41,8 +42,6 @@ def test_paths_are_made_absolute_at_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["with space.db", "100%.db", "ü#?.db"])
 def test_odd_file_names_survive(tmp_path, name):
     """A database may have any file name that its URL can write."""
-    from urllib.parse import quote
-
     url = absolute_database(f"sqlite:///{quote(str(tmp_path / name))}")
     assert sqlite_path(url) == tmp_path / name
 

@@ -142,7 +142,7 @@ INSERT INTO defect_log (
   description, root_cause, resolution_notes, validated_by_human, false_positive, metadata
 ) VALUES (
   :defect_id, :moment, :moment, coalesce(:task_id, 'unknown'), :project_id, :user_id, 'unknown', 'unknown',
-  'not yet logged', 'resolved before it was logged', :root_cause, :resolution_notes,
+  'not yet logged', 'not yet logged', :root_cause, :resolution_notes,
   coalesce(:validated_by_human, 0), coalesce(:false_positive, 0), :metadata
 )
 ON CONFLICT (defect_id) DO UPDATE SET
@@ -157,31 +157,22 @@ ON CONFLICT (defect_id) DO UPDATE SET
 -- name: tasks_of_defects
 SELECT DISTINCT task_id FROM defect_log WHERE defect_id IN (SELECT value FROM json_each(:defects));
 
--- The effort of fixing a defect: the wall time of the blocks that fixed it, and all that was spent inside them.
--- name: roll_up_efforts
-UPDATE defect_log AS defect SET
+-- The effort of fixing a defect: the wall time of the blocks that fixed it, and all that was spent inside them, in
+-- whatever task. Each batch adds its share; it is committed exactly once, and in any order.
+-- name: add_effort
+INSERT INTO defect_log (
+  defect_id, created_at, task_id, defect_type, phase_injected, phase_removed, description, effort_to_fix_json
+) VALUES (
+  :defect_id, :moment, coalesce(:task_id, 'unknown'), 'unknown', 'unknown', 'not yet logged', 'not yet logged',
+  json_object('latency_ms', :latency_ms, 'tokens', :tokens, 'api_cost_usd', :api_cost_usd, 'retries', :retries)
+)
+ON CONFLICT (defect_id) DO UPDATE SET
   effort_to_fix_json = json_object(
-    'latency_ms', (
-      SELECT round(sum(duration_ms), 6) FROM execution_traces AS block
-      WHERE block.task_id = defect.task_id AND block.name = 'fixing'
-        AND json_extract(block.context, '$.fixing') = defect.defect_id),
-    'tokens', (
-      SELECT cast(coalesce(sum(metric_value), 0) AS INTEGER) FROM agent_cost_vector AS cost
-      WHERE cost.task_id = defect.task_id AND metric_type IN ('Tokens_In', 'Tokens_Out')
-        AND json_extract(cost.metadata, '$.fixing') = defect.defect_id),
-    'api_cost_usd', (
-      SELECT round(sum(metric_value), 10) FROM agent_cost_vector AS cost
-      WHERE cost.task_id = defect.task_id AND metric_type = 'API_Cost'
-        AND json_extract(cost.metadata, '$.fixing') = defect.defect_id),
-    'retries', (
-      SELECT cast(coalesce(sum(metric_value), 0) AS INTEGER) FROM agent_cost_vector AS cost
-      WHERE cost.task_id = defect.task_id AND metric_type = 'Retries'
-        AND json_extract(cost.metadata, '$.fixing') = defect.defect_id))
-WHERE defect_id IN (SELECT value FROM json_each(:defects))
-  AND (EXISTS (SELECT 1 FROM execution_traces AS block
-               WHERE block.task_id = defect.task_id AND json_extract(block.context, '$.fixing') = defect.defect_id)
-    OR EXISTS (SELECT 1 FROM agent_cost_vector AS cost
-               WHERE cost.task_id = defect.task_id AND json_extract(cost.metadata, '$.fixing') = defect.defect_id));
+    'latency_ms', round(coalesce(json_extract(effort_to_fix_json, '$.latency_ms'), 0) + :latency_ms, 6),
+    'tokens', coalesce(json_extract(effort_to_fix_json, '$.tokens'), 0) + :tokens,
+    'api_cost_usd', CASE WHEN :api_cost_usd IS NULL THEN json_extract(effort_to_fix_json, '$.api_cost_usd')
+      ELSE round(coalesce(json_extract(effort_to_fix_json, '$.api_cost_usd'), 0) + :api_cost_usd, 10) END,
+    'retries', coalesce(json_extract(effort_to_fix_json, '$.retries'), 0) + :retries);
 
 -- name: insert_bootstrap
 INSERT INTO bootstrap_metrics (

@@ -7,7 +7,7 @@ written together lie together in the index; the low half is the root's span id.
 
 from collections.abc import Callable
 from itertools import count
-from random import SystemRandom
+from os import urandom
 
 
 def span_ids() -> Callable[[], int]:
@@ -16,7 +16,7 @@ def span_ids() -> Callable[[], int]:
     Returns:
         A function that returns the next id, 1 <= id < 2**63, safe to call from any thread.
     """
-    return count(SystemRandom().randrange(1, 1 << 62)).__next__
+    return count(int.from_bytes(urandom(8), "big") >> 2 or 1).__next__
 
 
 def execution_uuid(trace_high: int, span_id: int) -> str:
@@ -26,5 +26,5 @@ def execution_uuid(trace_high: int, span_id: int) -> str:
         >>> execution_uuid(0x0123456789ABCDEF, 0x1)
         '01234567-89ab-cdef-0000-000000000001'
     """
-    digits = f"{trace_high:016x}{span_id:016x}"
+    digits = (trace_high << 64 | span_id).to_bytes(16, "big").hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

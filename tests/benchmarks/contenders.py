@@ -188,8 +188,8 @@ class OpenTelemetry(Bare):
     name = "opentelemetry"
 
     def __init__(self, *, encode: bool = False) -> None:
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - may not be installed
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
         self._provider = TracerProvider()
         exporter = span_exporter(encode=encode)
@@ -262,7 +262,7 @@ class Langfuse(Bare):
     name = "langfuse"
 
     def __init__(self) -> None:
-        import langfuse
+        import langfuse  # noqa: PLC0415 - may not be installed
 
         self._observe = langfuse.observe
         self._client = langfuse.Langfuse(
@@ -318,12 +318,12 @@ def span_exporter(*, encode: bool) -> Any:
     Args:
         encode: Whether it encodes the spans as OTLP (as JSON where that encoder is not installed) first.
     """
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - may not be installed
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: PLC0415
 
     to_bytes: Callable[[Sequence[ReadableSpan]], Any] | None = None
     if encode and is_installed("opentelemetry.exporter.otlp.proto.common.trace_encoder"):
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
 
         def to_bytes(spans: Sequence[ReadableSpan]) -> Any:
             return encode_spans(spans).SerializeToString()

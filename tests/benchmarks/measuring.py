@@ -69,9 +69,7 @@ CASES = (
 )
 
 
-def fastest(
-    contenders: Sequence[Contender], *, rounds: int, calls: int
-) -> dict[str, dict[str, float]]:
+def fastest(contenders: Sequence[Contender], *, rounds: int, calls: int) -> dict[str, dict[str, float]]:
     """Return ns per call, by case and contender: of each the fastest of rounds in which all take turns."""
     functions = {contender.name: contender.functions() for contender in contenders}
     found: dict[str, dict[str, float]] = {}

@@ -71,7 +71,9 @@ def print_percentiles(compared: list[Contender], *, rounds: int, calls: int) -> 
     )
     p99 = {row[0]: row[3] for row in rows}
     if "opentelemetry" in p99:
-        print_requirement("p99 of a plain call, against OpenTelemetry's", p99["asp-telemetry"], p99["opentelemetry"], " µs")
+        print_requirement(
+            "p99 of a plain call, against OpenTelemetry's", p99["asp-telemetry"], p99["opentelemetry"], " µs"
+        )
 
 
 def main() -> None:

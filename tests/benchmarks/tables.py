@@ -1,6 +1,7 @@
 """Prints what a benchmark has measured as a plain table, and how that stands to what is required."""
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,8 +26,6 @@ def print_machine() -> None:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

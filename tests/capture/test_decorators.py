@@ -36,7 +36,8 @@ KINDS = [plain, coroutine, generator, async_generator]
 async def outcome(called):
     """Take the one answer out of whatever a call of one of the four kinds has returned."""
     if inspect.isasyncgen(called):
-        return [item async for item in called][0]
+        (item,) = [item async for item in called]
+        return item
     if inspect.isgenerator(called):
         return next(iter(list(called)))
     return await called if inspect.isawaitable(called) else called
@@ -186,7 +187,7 @@ def test_recursion_is_tracked_call_by_call(recorded):
     assert [row["parent_id"] for row in rows] == [None, *(row["correlation_id"] for row in rows[:-1])]
 
 
-class Callable_:
+class PlainCallable:
     """Be an object that can be called in one of the four ways."""
 
     def __call__(self, brief):
@@ -210,7 +211,7 @@ class AsyncGeneratorCallable:
 
 @pytest.mark.parametrize(
     "make",
-    [Callable_, AsyncCallable, GeneratorCallable, AsyncGeneratorCallable],
+    [PlainCallable, AsyncCallable, GeneratorCallable, AsyncGeneratorCallable],
     ids=lambda make: make.__name__,
 )
 async def test_callable_objects_are_tracked(recorded, make):
@@ -263,7 +264,9 @@ def test_an_unknown_kind_is_refused_at_decoration():
 
 def test_what_the_decorator_says_is_stored(recorded):
     """Role, version, model and provider of the decorator stand in the rows of its executions."""
-    tracked = asp.track_agent("Planning", name="plan", model="gpt-4o", provider="openai", version="1.2.3")(plain)
+    tracked = asp.track_agent("Planning", name="plan", model="gpt-4o", provider="openai", version="1.2.3")(
+        plain
+    )
     tracked("x")
     (row,) = recorded.traces()
     assert (row["name"], row["agent_role"], row["kind"]) == ("plan", "Planning", "agent")

@@ -287,7 +287,7 @@ def test_subclasses_of_numbers_and_texts_become_plain_ones() -> None:
         SimpleNamespace,
         Mock,
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_answer_has_no_usage(value: object) -> None:
     """A value that merely resembles an answer is left alone."""

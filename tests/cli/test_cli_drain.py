@@ -1,7 +1,6 @@
 """`asp-telemetry drain` and `stats`: finish what others left, and account for all of it."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -144,4 +143,4 @@ def test_the_environment_names_the_database(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("ASP_DATABASE_URL", f"sqlite:///{tmp_path}/env.db")
     assert run(["drain"]) == 0
     assert str(tmp_path / "env.db") in capsys.readouterr().out
-    assert os.path.exists(tmp_path / "env.db")
+    assert (tmp_path / "env.db").exists()

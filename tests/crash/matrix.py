@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import unpack
@@ -16,6 +18,11 @@ from worker import OPENED, STREAMS, THREADS
 
 from asp_telemetry.settings import resolve
 from asp_telemetry.sidecar import DrainSummary, drain_all
+from asp_telemetry.sinks.database import DatabaseSink
+from asp_telemetry.stores import open_store
+from asp_telemetry.writer.adoption import Adoption
+from asp_telemetry.writer.batch import Batch
+from asp_telemetry.writer.drainer import Drainer
 
 WORKER = Path(__file__).with_name("worker.py")
 LOADED = range(6)
@@ -35,8 +42,7 @@ class Worker:
     @property
     def returned(self) -> tuple[int, ...]:
         """How many calls of each stream have returned."""
-        data = self.report.read_bytes() if self.report.exists() else b""
-        return tuple(unpack(f"<{STREAMS}Q", data.ljust(STREAMS * 8, b"\0")))
+        return tuple(unpack(f"<{STREAMS}Q", self.report.read_bytes()))
 
     def wait_until_loaded(self) -> None:
         """Wait until several threads have returned from calls, and the span that never ends has been entered."""
@@ -79,12 +85,13 @@ class Matrix:
         """Start a worker."""
         name = run or f"run{len(self.workers)}"
         report = self.folder / f"report-{len(self.workers)}"
-        environ = {**os.environ, "PYTHONWARNINGS": "error"}
-        process = subprocess.Popen(
-            [sys.executable, str(WORKER), str(self.database), str(report), name, mode, str(number)],
-            env=environ,
-            stderr=(self.folder / f"errors-{len(self.workers)}").open("wb"),
-        )
+        report.write_bytes(bytes(STREAMS * 8))
+        with (self.folder / f"errors-{len(self.workers)}").open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, str(WORKER), str(self.database), str(report), name, mode, str(number)],
+                env={**os.environ, "PYTHONWARNINGS": "error"},
+                stderr=errors,
+            )
         worker = Worker(name, report, process)
         self.workers.append(worker)
         return worker
@@ -104,6 +111,34 @@ class Matrix:
         """Finish all journals, as `asp-telemetry drain` does."""
         return anyio.run(lambda: drain_all(resolve({"database": f"sqlite:///{self.database}"}), **options))
 
+    def drain_around(self, between: Callable[[], object]) -> None:
+        """Drain without locks, and let something else happen between the first reading and the first commit."""
+
+        class SlowSink(DatabaseSink):
+            waited = False
+
+            async def write(self, batch: Batch) -> None:
+                if not self.waited:
+                    self.waited = True
+                    await anyio.to_thread.run_sync(between)
+                await super().write(batch)
+
+        async def drain() -> None:
+            settings = resolve({"database": f"sqlite:///{self.database}"})
+            sink = SlowSink(open_store(settings.database))
+            drainer = Drainer(sink, considerate=False)
+            adoption = Adoption([settings.journal_dir], settings.destination, None, use_locks=False)
+            adoption.look(await sink.open())
+            try:
+                while await drainer.drain(list(adoption.outlets)):
+                    pass
+                await adoption.finish(drainer, sink)
+            finally:
+                await sink.close()
+            assert sink.waited
+
+        anyio.run(drain)
+
     def journals(self) -> list[Path]:
         """Return the journals that wait."""
         return sorted((self.folder / "asp-journal").glob("*"))
@@ -116,10 +151,24 @@ class Matrix:
         finally:
             connection.close()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep everybody else from writing into the database, as soon as it is there."""
+        while not self.database.exists() or not self.rows("PRAGMA table_info(journal_checkpoints)"):
+            sleep(0.002)
+        connection = sqlite3.connect(self.database, isolation_level=None, timeout=20)
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            connection.close()
+
     def check_nothing_doubled(self) -> None:
         """Check that no row is there twice, that none was refused for being there already, and that nothing is lost."""
         assert self.rows("SELECT journal_id, sequence, reason FROM rejected_records") == []
-        assert self.rows("SELECT journal_id, dropped, drop_reasons FROM journal_checkpoints WHERE dropped") == []
+        assert (
+            self.rows("SELECT journal_id, dropped, drop_reasons FROM journal_checkpoints WHERE dropped") == []
+        )
         doubled = self.rows(
             "SELECT name, agent_iteration, count(*) FROM execution_traces "
             "WHERE name LIKE '%/%' GROUP BY 1, 2 HAVING count(*) > 1"
@@ -169,7 +218,9 @@ class Matrix:
             due = set(range(1, last + 1))
             there = set(found[name])
             assert due - there == set(), f"{name}: calls that had returned are missing"
-            assert there - due <= (set() if exact is not None else {last + 1}), f"{name}: calls out of nowhere"
+            assert there - due <= (set() if exact is not None else {last + 1}), (
+                f"{name}: calls out of nowhere"
+            )
             assert set(found[name].values()) <= {1}, f"{name}: doubled"
             for number in due:
                 if number % 5 == 0:

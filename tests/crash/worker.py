@@ -7,10 +7,12 @@ mapped, so that the figures outlive the process as the journal does.
 """
 
 import asyncio
+import importlib
 import mmap
 import multiprocessing
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -31,10 +33,7 @@ _reports: dict[str, Any] = {}
 def returned(report: str) -> Any:
     """Map the report: one number per stream."""
     if report not in _reports:
-        path = Path(report)
-        if not path.exists():
-            path.write_bytes(bytes(STREAMS * 8))
-        with path.open("r+b") as file:
+        with Path(report).open("r+b") as file:
             _reports[report] = memoryview(mmap.mmap(file.fileno(), STREAMS * 8)).cast("Q")
     return _reports[report]
 
@@ -128,10 +127,12 @@ def fork(child: Any, *arguments: Any) -> int:
     process = os.fork()
     if process:
         return process
+    code = 1
     try:
         child(*arguments)
+        code = 0
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def end_under_load(report: str, run: str, mode: str) -> None:
@@ -179,7 +180,7 @@ def sigterm(report: str, run: str, mode: str) -> None:
 def children(report: str, run: str, mode: str, numbers: int) -> None:
     """Record calls in this process and, beside it, in children of multiprocessing."""
     calls(report, run, 0, numbers)
-    context = multiprocessing.get_context(mode.split()[-1])
+    context = multiprocessing.get_context(mode.rsplit(maxsplit=1)[-1])
     if mode.startswith("process"):
         processes = [
             context.Process(target=calls, args=(report, run, stream, numbers)) for stream in (1, 2, 3)
@@ -212,12 +213,38 @@ def many_forks(report: str, run: str, numbers: int) -> None:
     with asp.span(f"around {run}", kind="agent"):
         for first in range(1, numbers + 1, 20):
             batch = [
-                fork(call, report, run, 0, number)
-                for number in range(first, min(first + 20, numbers + 1))
+                fork(call, report, run, 0, number) for number in range(first, min(first + 20, numbers + 1))
             ]
             for process in batch:
-                os.waitpid(process, 0)
+                if os.waitpid(process, 0)[1]:
+                    raise SystemExit("a child failed")
     returned(report)[0] = numbers
+
+
+def look_around() -> None:
+    """Do, in a forked child, what needs the locks of libraries; die of an alarm if one of them is never released."""
+    signal.alarm(5)
+    sqlite3.connect(":memory:").execute("CREATE TABLE a (b)").close()
+    importlib.import_module("anyio")
+    importlib.import_module("aiosqlite")
+
+
+def busy_forks(report: str, run: str, numbers: int) -> None:
+    """Fork children while the writer of this process is importing, and then writing, as fast as it can."""
+
+    def record() -> None:
+        while True:
+            for _ in range(200):
+                lookup(1)
+            sleep(0.005)
+
+    threading.Thread(target=record, daemon=True).start()
+    for number in range(numbers):
+        sleep(number % 7 / 1000)
+        process = fork(look_around)
+        _, status = os.waitpid(process, 0)
+        if status == 0:
+            returned(report)[0] += 1
 
 
 def main() -> None:
@@ -226,6 +253,7 @@ def main() -> None:
     numbers = int(rest[0]) if rest else 0
     os.environ["ASP_DATABASE_URL"] = f"sqlite:///{database}"
     asp.configure()
+    returned(report)
     if mode in {"load", "os._exit", "sys.exit", "exception", "daemon"}:
         end_under_load(report, run, mode)
     elif mode.startswith("alone"):
@@ -238,6 +266,8 @@ def main() -> None:
         bare_fork(report, run, numbers)
     elif mode == "many forks":
         many_forks(report, run, numbers)
+    elif mode == "busy forks":
+        busy_forks(report, run, numbers)
     elif mode == "task":
         with asp.task(run):
             call(report, run, 0, 1)

@@ -17,7 +17,7 @@ def run(code, cwd, **variables):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ASP_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        cwd=cwd, env={**environment, **variables}, capture_output=True, text=True, timeout=60,
+        cwd=cwd, env={**environment, **variables}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done

@@ -93,7 +93,7 @@ def test_a_timeout_is_kept_and_reported(recorded):
 
 
 def test_figures_add_up(recorded):
-    """accepted == stored + pending + rejected + dropped, at any moment."""
+    """The sum holds: accepted == stored + pending + rejected + dropped, at any moment."""
     stop = threading.Event()
 
     def load():

@@ -1,11 +1,13 @@
 """Bootstrap metrics: how far a capability of the agents has learned to do without a person."""
 
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from asp_telemetry.capture.encoder import plain
-from asp_telemetry.capture.facts import send
+from asp_telemetry.capture.facts import send, stated
+from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import Kind
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def record_bootstrap(
@@ -18,8 +20,8 @@ def record_bootstrap(
     value: float,
     target: float,
     direction: str,
-    period_start: datetime | None = None,
-    period_end: datetime | None = None,
+    period_start: "datetime | None" = None,
+    period_end: "datetime | None" = None,
     secondary_metrics: dict[str, Any] | None = None,
     graduation_criteria_met: bool | None = None,
     graduation_notes: str | None = None,
@@ -48,13 +50,19 @@ def record_bootstrap(
         >>> asp.record_bootstrap("PROBE_AI", mode="Shadow", tasks_completed=15, tasks_required=20, metric="MAPE",
         ...     value=18.2, target=20, direction="lower_is_better")
     """
-    facts = {
+    facts: dict[str, Any] = {
         "capability_name": capability, "capability_mode": mode, "tasks_completed": tasks_completed,
         "tasks_required_for_graduation": tasks_required, "primary_metric_name": metric,
         "primary_metric_value": value, "primary_metric_target": target, "metric_direction": direction,
-        "measurement_period_start": None if period_start is None else period_start.isoformat(),
-        "measurement_period_end": None if period_end is None else period_end.isoformat(),
         "secondary_metrics_json": secondary_metrics, "graduation_criteria_met": graduation_criteria_met,
         "graduation_notes": graduation_notes, "metadata": metadata,
     }  # fmt: skip
-    send(Kind.BOOTSTRAP, {name: plain(fact) for name, fact in facts.items() if fact is not None})
+    try:
+        for name, moment in (
+            ("measurement_period_start", period_start),
+            ("measurement_period_end", period_end),
+        ):
+            facts[name] = None if moment is None else moment.isoformat()
+        send(Kind.BOOTSTRAP, stated(facts))
+    except Exception as error:
+        trouble("record_bootstrap() was called with wrong arguments", error)

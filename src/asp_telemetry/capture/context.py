@@ -80,8 +80,10 @@ def context(
         "release": release,
     }
     facts: dict[str, Any] = {name: identifier(value) for name, value in given.items() if value is not None}
-    if tags:
-        facts["tags"] = [identifier(tag) for tag in tags]
+    try:
+        facts["tags"] = [identifier(tag) for tag in tags or ()]
+    except Exception as error:
+        trouble("context() was called with tags that are no list", error)
     return _Context(facts)
 
 

@@ -5,8 +5,8 @@ from typing import Any, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import site_for
-from asp_telemetry.capture.encoder import identifier, plain
-from asp_telemetry.capture.facts import send
+from asp_telemetry.capture.encoder import identifier
+from asp_telemetry.capture.facts import send, stated
 from asp_telemetry.capture.lifecycle import NOTHING, enter_task
 from asp_telemetry.capture.span import Span
 from asp_telemetry.guard import trouble
@@ -111,8 +111,7 @@ def resolve_defect(
 
 
 def _send_defect(kind: Kind, defect_id: str, given: dict[str, Any]) -> None:
-    facts = {name: plain(value) for name, value in given.items() if value is not None}
-    send(kind, {"defect_id": defect_id, **facts})
+    send(kind, {"defect_id": defect_id, **stated(given)})
 
 
 class Fixing(Span):

@@ -90,6 +90,8 @@ class Scope:
         """Return the scope of a task within this one; the same object again for the same task."""
         key = task_id if type(task_id) is str else identifier(task_id)
         found = self._children.get(key)
+        if found is None and key == self.facts.get("task_id"):
+            return self  # the same task: the part of it that is worked on stays as it is
         if found is None:
             found = self.with_facts(task_id=identifier(key), subtask_id=None)
             if len(self._children) >= _MAX_SCOPES:

@@ -1,79 +1,81 @@
 """What a span carries beyond its slot: usage, metrics, metadata, an error, and content where it was asked for."""
 
-import math
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.encoder import clean, encode, identifier
+from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
 from asp_telemetry.usage import Usage
 
-_MAX_CLAIMED_IDS = 4096
-_MAX_CLAIMED_OBJECTS = 64
 _MAX_NUMBER = 10**13
+_MAX_PLACES = 40
 _MAX_METRICS = 500
+_MANY_ANSWERS = 256
+_MOST_ANSWERS = 800
+_SMALL_PROMPT = 100_000
+_SAME = ("model", "provider", "service_tier", "speed")
+_COUNTS = tuple(name for name in Usage._fields if name not in (*_SAME, "response_id"))
 
 """The most tags of one execution or context; each takes room in every segment that uses it."""
 
-_claimed_ids: dict[tuple[int, str], None] = {}
-_claimed_objects: dict[tuple[int, int], Any] = {}
+
+class _Recent:
+    """Remember the latest keys in two generations, the older of which is forgotten whole: constant time, bounded."""
+
+    __slots__ = ("_limit", "_old", "_young")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._young: dict[Any, Any] = {}
+        self._old: dict[Any, Any] = {}
+
+    def add(self, key: Any, value: Any) -> bool:
+        """Remember a key and keep its value alive; False if the key is known."""
+        if key in self._young or key in self._old:
+            return False
+        self._young[key] = value
+        if len(self._young) >= self._limit:
+            self._old, self._young = self._young, {}
+        return True
+
+
+_claimed_ids = _Recent(4096)
+_claimed_objects = _Recent(64)
 
 
 class Details:
-    """Collect what is known of one execution until it ends."""
+    """Collect what is known of one execution until it ends; what nobody has set is None."""
 
-    __slots__ = (
-        "chunks", "cost", "error", "explicit", "facts", "first_token_ns", "input", "metadata", "metrics", "output",
-        "source", "tags", "usage",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.usage: list[Usage] = []
-        self.explicit = False
-        self.cost: str | None = None
-        self.metrics: list[tuple[str, str, str]] = []
-        self.metadata: dict[str, Any] | None = None
-        self.tags: list[str] | None = None
-        self.error: tuple[str, str] | None = None
-        self.input: Any = None
-        self.output: Any = None
-        self.chunks: int | None = None
-        self.first_token_ns: int | None = None
-        self.source: str | None = None
-        self.facts: dict[str, Any] | None = None
+    usage: list[Usage] | None = None
+    explicit = False
+    cost: str | None = None
+    metrics: list[tuple[str, str, str]] | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    error: tuple[str, str] | None = None
+    input: Any = None
+    output: Any = None
+    chunks: int | None = None
+    first_token_ns: int | None = None
+    source: str | None = None
 
     def encoded(self) -> bytes | None:
         """Return the details as JSON, or None if there are none."""
-        payload: dict[str, Any] = {}
+        payload = dict(self.__dict__)
+        payload.pop("explicit", None)
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
-        for name in (
-            "cost",
-            "metrics",
-            "metadata",
-            "tags",
-            "error",
-            "input",
-            "output",
-            "chunks",
-            "source",
-            "facts",
-        ):
-            value = getattr(self, name)
-            if value is not None and value != []:
-                payload[name] = value
-        if self.first_token_ns is not None:
-            payload["first_token_ns"] = self.first_token_ns
         return encode(payload) if payload else None
 
 
 def _fitting(usage: Usage) -> list[Any]:
     """Return a usage as a list whose texts fit their columns."""
-    return [identifier(value) if type(value) is str else value for value in usage]
+    return [
+        identifier(value) if type(value) is str and len(value) > MAX_IDENTIFIER else value for value in usage
+    ]
 
 
 def details_of(span: state.SpanList) -> Details:
@@ -92,28 +94,8 @@ def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
     """
     trace = span[TRACE_LOW]
     if usage is not None and usage.response_id is not None:
-        key = (trace, usage.response_id)
-        if key in _claimed_ids:
-            return False
-        _bound(_claimed_ids, _MAX_CLAIMED_IDS)
-        _claimed_ids[key] = None
-        return True
-    if answer is None:
-        return True
-    identity = (trace, id(answer))
-    if identity in _claimed_objects:
-        return False
-    _bound(_claimed_objects, _MAX_CLAIMED_OBJECTS)
-    _claimed_objects[identity] = answer
-    return True
-
-
-def _bound(table: dict[Any, Any], limit: int) -> None:
-    while len(table) >= limit:
-        try:
-            table.pop(next(iter(table)), None)
-        except (StopIteration, RuntimeError):
-            return  # another thread changed the table: it has made room itself
+        return _claimed_ids.add((trace, usage.response_id), None)
+    return answer is None or _claimed_objects.add((trace, id(answer)), answer)
 
 
 def detect(span: state.SpanList, answer: Any) -> None:
@@ -133,12 +115,45 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
     first = claim(span, usage, answer)
     if explicit:
         if not details.explicit:
-            details.usage.clear()
+            details.usage = None
         details.explicit = True
     elif details.explicit:
         return
-    if first:
+    if not first:
+        return
+    if details.usage is None:
+        details.usage = [usage]
+    elif len(details.usage) < _MANY_ANSWERS or not _merge(details.usage, usage):
         details.usage.append(usage)
+
+
+def _merge(answers: list[Usage], usage: Usage) -> bool:
+    """Add one of very many answers to another of the same model, so that the payload stays small and nothing is lost.
+
+    Prices may depend on the size of a prompt; so small answers are merged only into what still is one.
+    """
+    full = len(answers) >= _MOST_ANSWERS
+    for place in range(len(answers) - 1, -1 if full else len(answers) - 9, -1):
+        kept = answers[place]
+        if any(getattr(kept, name) != getattr(usage, name) for name in _SAME):
+            continue
+        if (kept.cost is None) != (usage.cost is None):
+            continue
+        if full or (kept.input_tokens or 0) + (usage.input_tokens or 0) <= _SMALL_PROMPT:
+            added = {name: _sum(getattr(kept, name), getattr(usage, name)) for name in _COUNTS}
+            answers[place] = kept._replace(response_id=None, **added)
+            return True
+    if full:
+        trouble("an execution had too many answers of different models", remedy="track each call by itself")
+    return full
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return one if other is None else other
+    from decimal import Decimal  # noqa: PLC0415 - see exact
+
+    return str(Decimal(one) + Decimal(other)) if isinstance(one, str) else one + other
 
 
 def add_error(span: state.SpanList, error: BaseException) -> None:
@@ -152,10 +167,13 @@ def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) ->
     if number is None:
         trouble(
             "a metric was not a finite number of at least zero",
-            remedy=f"record_metric({metric_type!r}, {value!r}) was refused",
+            remedy=f"record_metric({shown(metric_type)}, {shown(value)}) was refused",
         )
         return
-    metrics = details_of(span).metrics
+    details = details_of(span)
+    if details.metrics is None:
+        details.metrics = []
+    metrics = details.metrics
     if len(metrics) >= _MAX_METRICS:
         trouble(
             "an execution had too many metrics",
@@ -174,14 +192,19 @@ def exact(value: Any) -> str | None:
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        value = repr(value)
+    from decimal import Decimal  # noqa: PLC0415 - a millisecond, which who only imports this package need not spend
+
     try:
-        number = Decimal(value)
-    except (InvalidOperation, TypeError, ValueError):
+        if not isinstance(value, (int, float, str, Decimal)):
+            value = value.__index__() if hasattr(value, "__index__") else value.__float__()
+        # The repr of a float is what was meant; a subclass may have one of its own.
+        number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
         return None
     if not number.is_finite() or number < 0 or number > _MAX_NUMBER:
         return None
-    return format(number, "f")
+    # Written out, the smallest numbers would fill the memory.
+    exponent = number.as_tuple().exponent
+    return format(
+        number, "f" if isinstance(exponent, int) and exponent >= -_MAX_PLACES else f".{_MAX_PLACES}f"
+    )

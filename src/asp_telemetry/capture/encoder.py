@@ -3,11 +3,12 @@
 The C encoder is imported at the first payload: a call that carries none never pays for it.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
+from asp_telemetry.forks import imports
 from asp_telemetry.guard import trouble
 
 MAX_TEXT = 32_768
@@ -19,8 +20,10 @@ MAX_IDENTIFIER = 100
 _MAX_BYTES = 96 * 1024
 _MAX_ITEMS = 1_000
 _MAX_DEPTH = 12
+_MAX_VALUES = 20_000
 _SHEDDABLE = ("output", "input", "metadata", "facts", "tags")
 _orjson: Any = None
+_name_of_class: Any = type.__dict__["__name__"].__get__  # a metaclass may have put a trap over `__name__`
 
 
 def encode(payload: dict[str, Any]) -> bytes:
@@ -32,56 +35,101 @@ def encode(payload: dict[str, Any]) -> bytes:
     Returns:
         JSON in UTF-8, at most 192 KiB: content is shed before accounting fields.
     """
-    global _orjson
-    if _orjson is None:
-        import orjson  # noqa: PLC0415 - see the module's first sentences
-
-        _orjson = orjson
+    encoder = _encoder()
     try:
-        data: bytes = _orjson.dumps(payload, default=_default)
+        data: bytes = encoder.dumps(payload, default=_default)
     except (TypeError, ValueError, RecursionError):
         # What orjson refuses: lone surrogates, integers over 64 bits, keys that are no text, circles.
-        data = _orjson.dumps(plain(payload))
+        data = encoder.dumps(plain(payload))
     if len(data) > _MAX_BYTES or b"\\u0000" in data:
-        data = _orjson.dumps(plain(payload))
+        data = encoder.dumps(plain(payload))
         for name in _SHEDDABLE:
             if len(data) <= _MAX_BYTES:
                 break
             if name in payload:
-                kept = shortened(_orjson.dumps(plain(payload[name])).decode(), 1_000)
+                kept = shortened(encoder.dumps(plain(payload[name])).decode(), 1_000)
                 payload = {**payload, name: {"shed": kept}}
-                data = _orjson.dumps(plain(payload))
+                data = encoder.dumps(plain(payload))
                 trouble(
                     "a payload was shortened", remedy="store large content elsewhere and record its address"
                 )
     return data
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def _encoder() -> Any:
+    global _orjson
+    if _orjson is None:
+        with imports:
+            import orjson  # noqa: PLC0415 - see the module's first sentences
+
+        if not hasattr(orjson, "dumps"):
+            return _Interrupted
+        _orjson = orjson
+    return _orjson
+
+
+class _Interrupted:
+    """Encode for a signal handler or finaliser that came in the middle of the import of the C encoder."""
+
+    @staticmethod
+    def dumps(payload: Any, default: Any = None) -> bytes:
+        import json  # noqa: PLC0415 - see above: as good as never
+
+        del default
+        return json.dumps(plain(payload), ensure_ascii=False).encode()
+
+
+def plain(value: Any) -> Any:
     """Rebuild a value from what JSON can say: any input gives an output, and no input raises.
 
     Strings lose NUL and lone surrogates and are cut at `MAX_TEXT`; numbers that JSON lacks become text; unknown
-    objects become their `repr`.
+    objects become their `repr`. What is too deep or too much, such as a circle, becomes a description of itself.
     """
-    if value is None or isinstance(value, bool):
+    return _plain(value, 0, [_MAX_VALUES])
+
+
+def _plain(value: Any, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    try:
+        return _rebuilt(value, depth, left)
+    except Exception as error:
+        return f"<{_class_name(value)}: cannot be described, {_class_name(error)}>"
+
+
+def _rebuilt(value: Any, depth: int, left: list[int]) -> Any:
+    if value is None or value is True or value is False:
         return value
+    # The base classes' own methods: a subclass may have made anything of its operators.
     if isinstance(value, str):
-        return shortened(clean(value))
+        return shortened(clean(str.__str__(value)))
     if isinstance(value, int):
-        return int(value) if -(1 << 63) <= value < 1 << 63 else str(value)
+        number = int.__add__(value, 0)
+        if -(1 << 63) <= number < 1 << 63:
+            return number
+        return str(number) if number.bit_length() < 10_000 else f"<an integer of {number.bit_length()} bits>"
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if depth >= _MAX_DEPTH:
-        return shortened(clean(_repr(value)), 200)
+        real = float.__pos__(value)
+        return real if math.isfinite(real) else str(real)
+    if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return _plain(_native(value) if depth < _MAX_DEPTH else _default(value), depth + 1, left)
+    size = len(value)
+    if depth >= _MAX_DEPTH or left[0] <= 0:
+        return f"<{_class_name(value)} of {size} items>"
     if isinstance(value, Mapping):
-        pairs = list(value.items())
-        kept = {clean(str(key)): plain(item, depth + 1) for key, item in pairs[:_MAX_ITEMS]}
-        return kept if len(pairs) <= _MAX_ITEMS else {**kept, "…": f"{len(pairs) - _MAX_ITEMS} more"}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = list(value)
-        kept_items = [plain(item, depth + 1) for item in items[:_MAX_ITEMS]]
-        return kept_items if len(items) <= _MAX_ITEMS else [*kept_items, f"… {len(items) - _MAX_ITEMS} more"]
-    return plain(_default(value), depth + 1)
+        pairs = list(islice(value.items(), _MAX_ITEMS))
+        kept = {identifier(key, 200): _plain(item, depth + 1, left) for key, item in pairs}
+        return kept if size <= _MAX_ITEMS else {**kept, "…": f"{size - _MAX_ITEMS} more"}
+    items = [_plain(item, depth + 1, left) for item in list(islice(value, _MAX_ITEMS))]
+    return items if size <= _MAX_ITEMS else [*items, f"… {size - _MAX_ITEMS} more"]
+
+
+def _native(value: Any) -> Any:
+    """Take an object apart as the C encoder does, which knows dates, UUIDs, enumerations and data classes."""
+    encoder = _encoder()
+    try:
+        return encoder.loads(encoder.dumps(value, default=_default))
+    except (TypeError, ValueError, RecursionError):
+        return _default(value)
 
 
 def clean(text: str) -> str:
@@ -99,8 +147,14 @@ def shortened(text: str, limit: int = MAX_TEXT) -> str:
     """Cut a text that is too long, and say its length and SHA-256 so that it can be recognised."""
     if len(text) <= limit:
         return text
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = _sha256(text.encode("utf-8", "surrogatepass"))
     return f"{text[:limit]}… ({len(text)} characters, sha256 {digest})"
+
+
+def _sha256(data: bytes | bytearray | memoryview) -> str:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, 2 ms, for texts that are too long
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def identifier(value: Any, limit: int = MAX_IDENTIFIER) -> str:
@@ -113,36 +167,49 @@ def identifier(value: Any, limit: int = MAX_IDENTIFIER) -> str:
     text = clean(value if type(value) is str else _text(value))
     if len(text) <= limit:
         return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = _sha256(text.encode())[:16]
     return f"{text[: limit - 17]}~{digest}"
+
+
+def shown(value: Any) -> str:
+    """Show a value in a message: its `repr`, if it has one, and not much of it."""
+    return shortened(clean(_repr(value)), 100)
 
 
 def _text(value: Any) -> str:
     try:
-        return str(value)
+        # A member of a `str` enumeration is its value, not its name.
+        return str.__str__(value if isinstance(value, str) else str(value))
     except Exception as error:
-        return f"<{type(value).__name__}: __str__ raised {type(error).__name__}>"
+        return f"<{_class_name(value)}: __str__ raised {_class_name(error)}>"
 
 
 def _repr(value: Any) -> str:
     try:
         return repr(value)
     except Exception as error:
-        return f"<{type(value).__name__}: __repr__ raised {type(error).__name__}>"
+        return f"<{_class_name(value)}: __repr__ raised {_class_name(error)}>"
+
+
+def _class_name(value: Any) -> str:
+    name: str = _name_of_class(type(value))
+    return name
 
 
 def _default(value: Any) -> Any:
     """Describe an object that JSON does not know."""
     try:
-        if isinstance(value, (set, frozenset)):
+        if isinstance(value, (tuple, set, frozenset)):
             return list(value)
+        if isinstance(value, Mapping):
+            return dict(value)
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return f"<{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}>"
+            return f"<{len(value)} bytes, sha256 {_sha256(value)}>"
         dump = getattr(type(value), "model_dump", None)
         if dump is not None:
             return dump(value, mode="json")
     except Exception as error:
-        return f"<{type(value).__name__}: cannot be described, {type(error).__name__}>"
+        return f"<{_class_name(value)}: cannot be described, {_class_name(error)}>"
     module = type(value).__module__
     if module == "decimal":
         return str(value)

@@ -5,11 +5,27 @@ from typing import Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site
-from asp_telemetry.capture.encoder import encode
+from asp_telemetry.capture.encoder import encode, identifier, plain
 from asp_telemetry.guard import trouble
-from asp_telemetry.journal.layout import FLAGS, SCOPE, SPAN_ID, STARTED, STATE, Flag, Kind
+from asp_telemetry.journal.layout import FLAGS, SCOPE, SITE, SPAN_ID, STARTED, STATE, Flag, Kind
 
 _SITE = Site("facts", "span")
+
+# The widths of the columns that hold identifiers, in characters; what is longer keeps its head and a digest.
+_WIDTHS = {
+    "task_id": 100, "project_id": 100, "user_id": 100, "task_type": 50, "defect_id": 50, "defect_type": 50,
+    "phase_injected": 50, "phase_removed": 50, "function_name": 200, "capability_name": 50,
+    "primary_metric_name": 50,
+}  # fmt: skip
+
+
+def stated(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts that are not None, in a form that JSON can say and their columns can hold."""
+    return {
+        name: plain(value) if name not in _WIDTHS else identifier(value, _WIDTHS[name])
+        for name, value in facts.items()
+        if value is not None
+    }
 
 
 def send(kind: Kind, facts: dict[str, Any], span: state.SpanList | None = None) -> None:
@@ -24,35 +40,17 @@ def send(kind: Kind, facts: dict[str, Any], span: state.SpanList | None = None) 
         if not state.enabled:
             return
         found = state.get_current() if span is None else span
-        now = time_ns()
-        unsampled = found is not None and found[FLAGS] & int(Flag.UNSAMPLED)
-        if unsampled and kind == Kind.OPEN:
-            return
-        if found is None or not found[SPAN_ID] or unsampled:
-            scope = state.default_scope if found is None else found[SCOPE]
-            record: state.SpanList = [
-                0,
-                0,
-                0,
-                0,
-                _SITE,
-                scope,
-                None,
-                1,
-                0,
-                now,
-                perf_counter_ns(),
-                None,
-                None,
-                0,
-                0,
-            ]
-        else:
-            record = list(found)
+        # Facts are never sampled, and a task's own execution is one: only what it stands in may be left out.
+        is_execution = kind == Kind.OPEN
+        if found is not None and found[SPAN_ID] and (is_execution or not found[FLAGS] & int(Flag.UNSAMPLED)):
+            record: state.SpanList = list(found)
             record[STATE] = state.FINISHED
-            if found[4] is None:
-                record[4] = _SITE
-        record[STARTED] = now
+            record[SITE] = found[SITE] or _SITE
+        else:
+            scope = state.default_scope if found is None else found[SCOPE]
+            record = [0, 0, 0, 0, _SITE, scope, None, 1, 0, 0, perf_counter_ns(), None, None, 0, 0]
+        if not is_execution:
+            record[STARTED] = time_ns()
         payload = encode({"facts": {name: value for name, value in facts.items() if value is not None}})
         state.append(kind, 0, 0, record, payload)
     except Exception as error:

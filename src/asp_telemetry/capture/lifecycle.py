@@ -1,6 +1,5 @@
 """Begins, suspends and finishes spans: the few functions that every tracked call goes through."""
 
-from random import random
 from time import perf_counter_ns, time_ns
 from typing import Any
 
@@ -15,13 +14,10 @@ from asp_telemetry.journal.layout import (
     DETAILS,
     FLAGS,
     PARENT,
-    PARENT_ID,
     SCOPE,
     SITE,
     SPAN_ID,
     STATE,
-    TRACE_HIGH,
-    TRACE_LOW,
     Flag,
     Kind,
     Status,
@@ -37,6 +33,7 @@ _INCOMPLETE = int(Flag.INCOMPLETE)
 _NESTED = int(Flag.NESTED)
 _IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
 _FINISHED = state.FINISHED
+_FOREIGN = state.FOREIGN
 
 _get_current = state.get_current
 _set_current = state.set_current
@@ -71,7 +68,7 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
         span = [
             started, span_id, span_id, 0, site, scope, agent, 1, site.flags, started, 0, parent, None, 0, 0,
         ]  # fmt: skip
-        if state.sample_rate < 1.0 and random() >= state.sample_rate:  # noqa: S311 - which traces to keep is no secret
+        if state.sample_rate < 1.0 and _is_left_out(span_id ^ started):
             span[FLAGS] |= _UNSAMPLED
     elif agent is None:
         span = [
@@ -90,6 +87,14 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
         _look_at_call(span, site, args, kwargs or {})
     span[10] = perf_counter_ns()
     return span
+
+
+def _is_left_out(number: int) -> bool:
+    """Decide whether a trace is not among the sampled ones, by the leading bits of its scattered number.
+
+    Not by `random`: that sequence belongs to the host, who may have seeded it.
+    """
+    return (number * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) >= state.sample_rate * 2.0**64
 
 
 def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -115,10 +120,14 @@ def finish(span: state.SpanList, result: Any = None) -> None:
     """Close a span whose call has returned, look for usage in the result, and hand it to the journal."""
     duration = perf_counter_ns() - span[10]
     if span[13]:
+        if span[13] == _FOREIGN:
+            _leave_foreign(span)
         return
     span[13] = _FINISHED
     if _get_current() is span:
         _set_current(span[11])
+    else:
+        _leave_out_of_turn(span)
     try:
         del state.live[span[2]]
         if result is not None:
@@ -127,7 +136,7 @@ def finish(span: state.SpanList, result: Any = None) -> None:
             if state.capture_content:
                 details_of(span).output = redact_values(plain(result))
         details = span[12]
-        if span[8] & _UNSAMPLED == 0:
+        if span[8] & _UNSAMPLED == 0 or span[4].kind == "task":
             state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())
     except Exception as error:
         trouble("a finished span could not be recorded", error)
@@ -138,22 +147,46 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     """Close a span whose call has raised: cancelled, timed out, left early, or failed."""
     duration = perf_counter_ns() - span[CLOCK]
     if span[STATE]:
+        if span[STATE] == _FOREIGN:
+            _leave_foreign(span)
         return
     span[STATE] = _FINISHED
     state.live.pop(span[SPAN_ID], None)
     if _get_current() is span:
         _set_current(span[PARENT])
+    else:
+        _leave_out_of_turn(span)
     try:
         status = _status_of(error)
         if status == _SUCCESS:
             span[FLAGS] |= _INCOMPLETE
         else:
             add_error(span, error)
-        if span[FLAGS] & _UNSAMPLED == 0:
+        if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
             state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded())
     except Exception as failure:
         trouble("a failed span could not be recorded", failure)
     span[PARENT] = span[DETAILS] = None
+
+
+def _leave_out_of_turn(span: state.SpanList) -> None:
+    """End a span before one inside it has ended: when that one ends, what surrounds this one is current again."""
+    innermost = inner = _get_current()
+    while inner is not None and inner[PARENT] is not span:
+        inner = inner[PARENT]
+    if inner is None or innermost is None:
+        return
+    if innermost[STATE]:
+        # Its end was broken off, by a KeyboardInterrupt say, before it could leave.
+        _set_current(span[PARENT])
+    else:
+        inner[PARENT] = span[PARENT]
+
+
+def _leave_foreign(span: state.SpanList) -> None:
+    """Leave, in a forked child, a span that is the parent's to finish: what follows is no longer inside it."""
+    if _get_current() is span:
+        _set_current(span[PARENT])
 
 
 def _status_of(error: BaseException) -> int:
@@ -168,23 +201,23 @@ def _status_of(error: BaseException) -> int:
     return _ERROR
 
 
-def suspend(span: state.SpanList, consumer: state.SpanList | None) -> None:
-    """Give the context back to the consumer of a generator while its code does not run."""
-    if _get_current() is span:
+def suspend(span: state.SpanList, consumer: state.SpanList | None) -> state.SpanList | None:
+    """Give the context back to the consumer of a generator; return what was current in the generator's own code.
+
+    That may be another span than the generator's: one that its code holds open while it yields.
+    """
+    inside = _get_current()
+    if span is not NOTHING:
         _set_current(consumer)
+    return inside
 
 
-def resume(span: state.SpanList) -> state.SpanList | None:
-    """Make a generator's span current while its code runs; return what was current in the consumer."""
+def resume(span: state.SpanList, inside: state.SpanList | None) -> state.SpanList | None:
+    """Make current again what was current in a generator's own code; return what was current in the consumer."""
     consumer = _get_current()
     if span[STATE] == 0:
-        _set_current(span)
+        _set_current(inside)
     return consumer
-
-
-def is_trace(span: state.SpanList) -> bool:
-    """Tell whether a span stands for an execution, not only for the facts of a `context()`."""
-    return bool(span[SPAN_ID])
 
 
 def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
@@ -196,8 +229,3 @@ def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
     frame[PARENT] = span
     frame[DETAILS] = None
     return frame
-
-
-def identify(span: state.SpanList) -> tuple[int, int, int, int]:
-    """Return trace id (high, low), span id and parent span id of a span."""
-    return span[TRACE_HIGH], span[TRACE_LOW], span[SPAN_ID], span[PARENT_ID]

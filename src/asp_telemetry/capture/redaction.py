@@ -1,24 +1,36 @@
 """Takes secrets out of texts before they are stored."""
 
-import re
+from functools import cache
+from typing import Any
 
 _MARK = "[redacted]"
 
 # Keys of providers and clouds by their published prefixes, bearer tokens, passwords in URLs, and name=value pairs
 # whose name says that the value is a secret.
 _PATTERNS = (
-    (re.compile(r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}"), _MARK),
-    (re.compile(r"\b(?:ghp|gho|ghs|ghu|github_pat|xox[abposr]|glpat|hf)[_-][A-Za-z0-9_-]{10,}"), _MARK),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), _MARK),
-    (re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"), _MARK),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), _MARK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {_MARK}"),
-    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), rf"\1{_MARK}@"),
+    (r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}", _MARK),
+    (r"\b(?:ghp|gho|ghs|ghu|github_pat|xox[abposr]|glpat|hf)[_-][A-Za-z0-9_-]{10,}", _MARK),
+    (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", _MARK),
+    (r"\bAIza[A-Za-z0-9_-]{30,}", _MARK),
+    (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", _MARK),
+    (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", rf"\1 {_MARK}"),
+    (r"(://[^/\s:@]*:)[^@\s/]+@", rf"\1{_MARK}@"),
     (
-        re.compile(r"(?i)\b((?:api[_-]?key|secret|token|password|passwd|pwd|authorization)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}"),
+        r"(?i)\b((?:api[_-]?key|secret|token|password|passwd|pwd|authorization)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}",
         rf"\1{_MARK}",
     ),
 )  # fmt: skip
+
+_NAME_OF_SECRET = r"(?i)(?:api[_-]?key|secret|token|password|passwd|pwd|authorization)$"  # noqa: S105 - no secret
+
+
+@cache
+def _compiled() -> tuple[tuple[tuple[Any, str], ...], Any]:
+    """Compile the patterns when the first text needs it: 2 ms that the import of this package does not take."""
+    import re  # noqa: PLC0415 - see above
+
+    patterns = tuple((re.compile(pattern), replacement) for pattern, replacement in _PATTERNS)
+    return patterns, re.compile(_NAME_OF_SECRET)
 
 
 def redact(text: str) -> str:
@@ -34,17 +46,22 @@ def redact(text: str) -> str:
         >>> redact("401 for Bearer abcdef123456")
         '401 for Bearer [redacted]'
     """
-    for pattern, replacement in _PATTERNS:
+    for pattern, replacement in _compiled()[0]:
         text = pattern.sub(replacement, text)
     return text
 
 
 def redact_values(value: object) -> object:
-    """Redact every text inside a plain value of dictionaries and lists."""
+    """Redact every text inside a plain value of dictionaries and lists, and all of it under the name of a secret."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {key: redact_values(item) for key, item in value.items()}
+        return {
+            key: _MARK
+            if isinstance(item, str) and item and _compiled()[1].search(str(key))
+            else redact_values(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [redact_values(item) for item in value]
     return value

@@ -6,7 +6,7 @@ from typing import Any, Self
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact
-from asp_telemetry.capture.encoder import identifier
+from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
 from asp_telemetry.guard import trouble
@@ -118,7 +118,7 @@ class Span:
             if cost is None:
                 trouble(
                     "a cost was not a finite number of at least zero",
-                    remedy=f"record_cost({usd!r}) was refused",
+                    remedy=f"record_cost({shown(usd)}) was refused",
                 )
             else:
                 details_of(self._span).cost = cost
@@ -235,10 +235,12 @@ def span(
     """
     try:
         site = site_for(str(name), kind, agent_role, model, provider, version)
-        number = iteration if 0 < int(iteration) < 1 << 31 else 1
-        if number != iteration:
+        number = int(iteration)
+        if number != iteration or not 0 < number < 1 << 31:
+            number = 1
             trouble(
-                "an iteration was not a whole number from 1", remedy=f"iteration={iteration!r} counts as 1"
+                "an iteration was not a whole number from 1",
+                remedy=f"iteration={shown(iteration)} counts as 1",
             )
     except Exception as error:
         trouble("span() was called with wrong arguments", error)

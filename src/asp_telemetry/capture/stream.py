@@ -8,7 +8,7 @@ from asp_telemetry.capture.details import add_usage, details_of
 from asp_telemetry.capture.lifecycle import fail, finish
 from asp_telemetry.capture.streams import StreamUsage
 from asp_telemetry.guard import trouble
-from asp_telemetry.journal.layout import CLOCK, STATE
+from asp_telemetry.journal.layout import CLOCK, FLAGS, STATE, Flag
 
 
 class Stream:
@@ -27,8 +27,10 @@ class Stream:
             self._first_token_ns = perf_counter_ns() - self._span[CLOCK]
         self._usage.add(item)
 
-    def finish(self, value: Any) -> None:
-        """Close the span of a generator that has come to its end with a return value."""
+    def finish(self, value: Any, *, left: bool) -> None:
+        """Close the span of a generator that has come to its end; it returned because it was left, or by itself."""
+        if left and not self._span[STATE]:
+            self._span[FLAGS] |= int(Flag.INCOMPLETE)
         self._conclude()
         finish(self._span, value)
 
@@ -45,8 +47,8 @@ class Stream:
             details = details_of(span)
             details.chunks = usage.chunks
             details.first_token_ns = self._first_token_ns
-            for answer in usage.results():
-                add_usage(span, answer, None, explicit=False)
+            for answer, teller in usage.told():
+                add_usage(span, answer, teller, explicit=False)
             if usage.error is not None:
                 trouble("a stream's usage could not be read", remedy=usage.error)
             if usage.dropped:

@@ -37,13 +37,14 @@ class StreamUsage:
         (2, 1)
     """
 
-    __slots__ = ("_answers", "_begun", "_provider_chunk", "chunks", "dropped", "error")
+    __slots__ = ("_answers", "_begun", "_provider_chunk", "_tellers", "chunks", "dropped", "error")
 
     def __init__(self) -> None:
         self.chunks = 0
         self.dropped = 0
         self.error: str | None = None
         self._answers: list[Usage] = []
+        self._tellers: list[object] = []
         self._begun: object = None
         self._provider_chunk: object = None
 
@@ -110,14 +111,28 @@ class StreamUsage:
         """
         return tuple(self._answers)
 
-    def _keep(self, usage: Usage | None) -> None:
+    def told(self) -> list[tuple[Usage, object]]:
+        """Give the usage of every answer with the chunk that told it: what knows an answer that has no id.
+
+        Returns:
+            Pairs in the order in which the answers began.
+
+        Example:
+            >>> StreamUsage().told()
+            []
+        """
+        return list(zip(self._answers, self._tellers, strict=True))
+
+    def _keep(self, usage: Usage | None, teller: object) -> None:
         if usage is None:
             return
         answers = self._answers
         if answers and _is_same_answer(answers[-1], usage):
             answers[-1] = usage
+            self._tellers[-1] = teller
         elif len(answers) < _MOST_ANSWERS:
             answers.append(usage)
+            self._tellers.append(teller)
         else:
             self.dropped += 1
 
@@ -171,7 +186,7 @@ def _take_answer(stream: StreamUsage, answer: Any) -> None:
     usage = read_usage(answer)
     if usage is not None:
         stream._provider_chunk = answer  # noqa: SLF001
-        stream._keep(usage)  # noqa: SLF001
+        stream._keep(usage, answer)  # noqa: SLF001
 
 
 def _take_response(stream: StreamUsage, event: Any) -> None:
@@ -192,7 +207,7 @@ def _begin_message(stream: StreamUsage, event: Any) -> None:
     if field_of(message, "type") != "message":
         return
     stream._begun = stream._provider_chunk = message  # noqa: SLF001
-    stream._keep(read_usage(message))  # noqa: SLF001
+    stream._keep(read_usage(message), message)  # noqa: SLF001
 
 
 def _continue_message(stream: StreamUsage, event: Any) -> None:
@@ -202,7 +217,7 @@ def _continue_message(stream: StreamUsage, event: Any) -> None:
     begun = stream._begun  # noqa: SLF001
     if begun is None:
         stream._provider_chunk = event  # noqa: SLF001
-    stream._keep(read_anthropic(begun, field_of(begun, "usage"), later))  # noqa: SLF001
+    stream._keep(read_anthropic(begun, field_of(begun, "usage"), later), event)  # noqa: SLF001
 
 
 def _end_message(stream: StreamUsage, event: Any) -> None:

@@ -4,12 +4,12 @@ from typing import Any, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
-from asp_telemetry.capture.encoder import identifier, plain
-from asp_telemetry.capture.facts import send
+from asp_telemetry.capture.encoder import identifier
+from asp_telemetry.capture.facts import send, stated
 from asp_telemetry.capture.lifecycle import NOTHING, enter_task
 from asp_telemetry.capture.span import Span
 from asp_telemetry.guard import trouble
-from asp_telemetry.journal.layout import SCOPE, SITE, STATE, Kind
+from asp_telemetry.journal.layout import SCOPE, STATE, Kind
 
 _FACTS = frozenset(
     {
@@ -42,7 +42,10 @@ class Task(Span):
             changes = {name: identifier(value) for name, value in changes.items() if value is not None}
             enter_task(span, scope.with_facts(**changes) if changes else scope)
             # The start is written at once, so that a task whose process is killed can be told from one never begun.
-            send(Kind.OPEN, {"task": self._facts}, span)
+            # The facts go their own way: one that the database refuses must not cost the task its row.
+            send(Kind.OPEN, {"task": {}}, span)
+            if self._facts:
+                send(Kind.TASK, {"task_id": self.task_id, **self._facts}, span)
         except Exception as error:
             trouble("task() could not be entered", error)
         return self
@@ -120,13 +123,4 @@ def _known(facts: dict[str, Any]) -> dict[str, Any]:
         trouble(
             "a task was given facts of unknown names", remedy=f"{', '.join(unknown)}: put them into metadata="
         )
-    return {name: plain(value) for name, value in facts.items() if name in _FACTS and value is not None}
-
-
-def current_task_id() -> str | None:
-    """Return the id of the task that the current context works on, or None."""
-    found = state.get_current()
-    if found is None or found[SITE] is None:
-        return None
-    task_id: str | None = found[SCOPE].task_id
-    return task_id
+    return stated({name: value for name, value in facts.items() if name in _FACTS})

@@ -60,17 +60,17 @@ def wrap_generator(function: Callable[..., Any], site: Site) -> Callable[..., An
             step, value = generator.send, None
             while True:
                 item = step(value)
-                suspend(span, consumer)
+                inside = suspend(span, consumer)
                 stream.add(item)
                 try:
                     value = yield item
                     step = generator.send
                 except BaseException as thrown:
                     value, step = thrown, generator.throw
-                consumer = resume(span)
+                consumer = resume(span, inside)
         except StopIteration as end:
             suspend(span, consumer)
-            stream.finish(end.value)
+            stream.finish(end.value, left=isinstance(value, GeneratorExit))
             return end.value
         except BaseException as error:
             suspend(span, consumer)
@@ -95,17 +95,17 @@ def wrap_async_generator(function: Callable[..., Any], site: Site) -> Callable[.
             step, value = generator.asend, None
             while True:
                 item = await step(value)
-                suspend(span, consumer)
+                inside = suspend(span, consumer)
                 stream.add(item)
                 try:
                     value = yield item
                     step = generator.asend
                 except BaseException as thrown:
                     value, step = thrown, generator.athrow
-                consumer = resume(span)
+                consumer = resume(span, inside)
         except StopAsyncIteration:
             suspend(span, consumer)
-            stream.finish(None)
+            stream.finish(None, left=isinstance(value, GeneratorExit))
         except BaseException as error:
             suspend(span, consumer)
             stream.fail(error)

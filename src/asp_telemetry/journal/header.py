@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from asp_telemetry.guard import note
 from asp_telemetry.journal.layout import FORMAT_VERSION
 
 FILE_NAME = "journal.json"
@@ -49,6 +50,22 @@ class JournalHeader:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(self), file, indent=1)
         draft.replace(directory / FILE_NAME)
+
+
+def remove_journal(directory: Path) -> bool:
+    """Remove a journal, its header last: without one nobody would ever look at the rest again.
+
+    Returns:
+        Whether it is gone; a journal that is still there keeps its checkpoints, or it would be stored once more.
+    """
+    try:
+        for path in sorted(directory.iterdir(), key=lambda path: path.name == FILE_NAME):
+            path.unlink(missing_ok=True)
+        directory.rmdir()
+    except OSError as error:
+        if directory.exists():
+            note("a finished journal cannot be removed", error, f"delete {directory} yourself")
+    return not (directory / FILE_NAME).exists()
 
 
 def read_journal_header(directory: Path) -> JournalHeader | None:

@@ -3,36 +3,26 @@
 import os
 import shutil
 import sys
-from _thread import get_ident as _get_ident
 from collections import deque
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING
 
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.journal.counters import Counters
-from asp_telemetry.journal.header import JournalHeader
+from asp_telemetry.journal.header import JournalHeader, remove_journal
 from asp_telemetry.journal.lane import Lane
 from asp_telemetry.journal.lock import FileLock
 from asp_telemetry.journal.segment import Segment, may_map
 from asp_telemetry.journal.supply import SegmentSupply
+from asp_telemetry.native import native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOCK_NAME = "owner.lock"
-
-
-def native_get_ident() -> Callable[[], int]:
-    """Return the function that tells real threads apart, also where gevent made greenlets look like threads.
-
-    All greenlets of a thread share its lane: none of them can be switched away in the middle of an append.
-    """
-    monkey: Any = sys.modules.get("gevent.monkey")
-    if monkey is None:
-        return _get_ident
-    original: Callable[[], int] = monkey.get_original("_thread", "get_ident")
-    return original
 
 
 def new_journal_id() -> str:
@@ -63,7 +53,8 @@ class Journal:
         self.block_seconds = block_seconds
         self.lanes: dict[int, Lane] = {}
         self.all_lanes: list[Lane] = []
-        self.get_ident = native_get_ident()
+        # All greenlets of a thread share its lane: none of them can be switched away in the middle of an append.
+        self.get_ident: Callable[[], int] = native("get_ident")
         self.wake: Callable[[], None] = _nothing
         self._full: deque[Segment] = deque()
         self._rolled = 0
@@ -112,8 +103,10 @@ class Journal:
 
     def lane(self, ident: int) -> Lane:
         """Make, or take over from an ended thread, the lane of a thread that has none."""
-        running = sys._current_frames()  # noqa: SLF001 - the only list that also has threads made outside threading
-        for ended in [known for known in self.lanes if known not in running]:
+        # The only list that also has threads made outside threading. The frames themselves are let go at once: this
+        # one, kept in its own local, would be a cycle that holds whatever its callers hold.
+        running = set(sys._current_frames())  # noqa: SLF001
+        for ended in [known for known in list(self.lanes) if known not in running]:
             lane = self.lanes.pop(ended, None)
             if lane is not None:
                 self.lanes[ident] = lane
@@ -137,12 +130,19 @@ class Journal:
 
     def left(self, lane: Lane, segment: Segment) -> None:
         """Take note that a lane has left a segment: the writer lets go of its map, or a sidecar reads its file."""
-        segment.full = True
-        self._rolled += 1
-        if self.header.writer:
-            self._full.append(segment)
-        elif segment.path is not None:
-            lane.segments.popleft().release()
+        if not segment.full:
+            segment.full = True
+            self._rolled += 1
+            if self.header.writer:
+                self._full.append(segment)
+        if (
+            not self.header.writer
+            and segment.path is not None
+            and lane.segments
+            and lane.segments[0] is segment
+        ):
+            lane.segments.popleft()
+            segment.release()
 
     def release_full(self) -> None:
         """Let go of the maps of segments that lanes have left; unmapping is the writer's work, not the callers'."""
@@ -201,17 +201,21 @@ class Journal:
             except OSError as error:
                 self._trouble = f"the journal header in {self.directory} cannot be rewritten: {error}"
 
-    def close(self, *, delete: bool) -> None:
-        """Let go of everything; with `delete`, after all has been committed, also of the directory."""
+    def close(self, *, delete: bool) -> bool:
+        """Let go of everything; with `delete`, after all has been committed, also of the directory.
+
+        Returns:
+            Whether nothing of it is left.
+        """
         self.supply.close()
         self.counters.close()
         for lane in self.all_lanes:
             for segment in list(lane.segments):
                 segment.release()
-        if delete and self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        removed = delete and (self.directory is None or remove_journal(self.directory))
         if self._lock is not None:
             self._lock.release()
+        return removed
 
 
 def _nothing() -> None:

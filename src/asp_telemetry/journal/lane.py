@@ -20,19 +20,11 @@ from asp_telemetry.journal.layout import (
     AGENT,
     CELL,
     FIRST,
-    FLAGS,
-    ITERATION,
     LIMIT,
-    PARENT_ID,
     REASONS,
-    RETRIES,
     SCOPE,
     SITE,
     SLOT,
-    SPAN_ID,
-    STARTED,
-    TRACE_HIGH,
-    TRACE_LOW,
     Kind,
 )
 from asp_telemetry.journal.segment import Segment, SegmentHeader
@@ -57,11 +49,14 @@ class Lane:
 
     __slots__ = (
         "buffer",
+        "coming",
+        "ending",
         "first_stamp",
         "journal",
         "known",
         "made",
         "number",
+        "open",
         "position",
         "refused",
         "rolling",
@@ -77,6 +72,9 @@ class Lane:
         self.stamp = first_stamp
         self.position = LIMIT
         self.buffer: Any = None
+        self.open: Segment | None = None
+        self.coming: Segment | None = None
+        self.ending = LIMIT
         self.through: Segment | None = None
         self.known: dict[Any, int] = {}
         self.rolling = False
@@ -114,33 +112,53 @@ class Lane:
         return self
 
     def _roll(self) -> None:
-        journal = self.journal
-        segment = _take(journal)
-        if self.segments:
+        """Move on to a fresh segment.
+
+        A signal handler may raise at any call in here. The next roll then goes on where this one was broken off: each
+        step is done only if it has not been done, and the change from one segment to the next has no call in it.
+        """
+        segment = self.coming
+        if segment is None:
+            segment = self.coming = _take(self.journal)
+        if self.open is not None:
             if self.position < LIMIT:
-                _pack_into(self.buffer, self.position, _END, *([0] * 17))
-                self._write_through(self.position, CELL)
-            journal.left(self, self.segments[-1])
+                self.ending, self.position = self.position, LIMIT
+            if self.ending < LIMIT:
+                _pack_into(self.buffer, self.ending, _END, *([0] * 17))
+                self._write_through(self.ending, CELL)
+            self.journal.left(self, self.open)
         segment.assign(SegmentHeader(self.number, self.made, self.first_stamp, self.stamp))
+        if not self.segments or self.segments[-1] is not segment:
+            self.segments.append(segment)
+        through = segment if segment.is_written else None
+        self.buffer, self.open, self.through, self.known = segment.buffer, segment, through, {}
         self.made += 1
-        self.known = {}
-        self.buffer = segment.buffer
-        self.through = segment if segment.is_written else None
-        self.segments.append(segment)
+        self.ending = LIMIT
+        self.coming = None
         self.position = FIRST
-        journal.wake()
+        self.journal.wake()
 
     def _define(self, thing: Any, kind: int) -> None:
         payload: bytes = thing.encoded
+        check = crc32(payload)
         size = CELL + -(-len(payload) // CELL) * CELL
         position = self.position
         self.position = position + size
         stamp = self.stamp
-        _pack_into(self.buffer, position, 0, 0, 0, len(payload), stamp, *([0] * 11), crc32(payload), stamp)
-        self.buffer[position + CELL : position + CELL + len(payload)] = payload
-        self.buffer[position] = kind
-        self._write_through(position, size)
-        self.known[thing] = position // CELL
+        try:
+            _pack_into(self.buffer, position, 0, 0, 0, len(payload), stamp, *([0] * 11), check, stamp)
+            self.buffer[position + CELL : position + CELL + len(payload)] = payload
+            self.buffer[position] = kind
+            self.known[thing] = position // CELL
+        except BaseException:
+            # Cells that were taken and stay empty would hold up the reader; one with a wrong CRC defines nothing.
+            _pack_into(
+                self.buffer, position, 0, 0, 0, len(payload), stamp, *([0] * 11), ~check & 0xFFFFFFFF, stamp
+            )
+            self.buffer[position] = kind
+            raise
+        finally:
+            self._write_through(position, size)
 
     def _write_through(self, position: int, size: int) -> None:
         if self.through is not None:
@@ -170,11 +188,15 @@ def make_append(journal: "Journal") -> Append:
     limit, cell = LIMIT, CELL
 
     def append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
-        own = span[SITE]
-        nearest = span[AGENT]
-        length = check = 0
-        size = cell
-        if payload is not None:
+        # All places of a span, in the order of `layout`: taken apart at once, half the time of one by one.
+        (
+            trace_high, trace_low, span_id, parent_id, own, context, nearest, iteration, flags, started, _, _, _, _,
+            retries,
+        ) = span  # fmt: skip
+        if payload is None:
+            length = check = 0
+            size = cell
+        else:
             length = len(payload)
             size = cell + -(-length // cell) * cell
             check = crc32(payload)
@@ -185,11 +207,12 @@ def make_append(journal: "Journal") -> Append:
                 # From here until the cells are taken there is no call.
                 known = lane.known
                 site = known[own]
-                scope = known[span[SCOPE]]
-                agent = site if nearest is None or nearest is own else known[nearest]
+                scope = known[context]
+                agent = site if nearest is own or nearest is None else known[nearest]
                 position = lane.position
-                if position + size <= limit and not lane.rolling:
-                    lane.position = position + size
+                end = position + size
+                if end <= limit and not lane.rolling:
+                    lane.position = end
                     stamp = lane.stamp
                     lane.stamp = stamp + 1
                     break
@@ -202,9 +225,8 @@ def make_append(journal: "Journal") -> Append:
         through = lane.through
         try:
             pack_into(
-                buffer, position, 0, status, span[FLAGS], length, stamp,
-                span[TRACE_HIGH], span[TRACE_LOW], span[SPAN_ID], span[PARENT_ID], span[STARTED], duration,
-                site, scope, agent, span[ITERATION], span[RETRIES], check, stamp,
+                buffer, position, 0, status, flags, length, stamp, trace_high, trace_low, span_id, parent_id, started,
+                duration, site, scope, agent, iteration, retries, check, stamp,
             )  # fmt: skip
             if payload is not None:
                 buffer[position + cell : position + cell + length] = payload
@@ -240,8 +262,9 @@ def _take(journal: "Journal") -> Segment:
         try:
             return journal.supply.take(recount=not journal.header.writer)
         except NoRoomError:
-            asyncio: Any = sys.modules.get("asyncio")
-            in_event_loop = asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001
+            # Without the default a module that another thread is just importing would raise here.
+            running_loop: Any = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+            in_event_loop = running_loop is not None and running_loop() is not None
             if in_event_loop or monotonic() >= deadline:
                 raise
             sleep(_BLOCK_STEP_SECONDS)

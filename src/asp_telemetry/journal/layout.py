@@ -20,9 +20,12 @@ CELL = SLOT.size
 CELLS = SEGMENT_BYTES // CELL
 LIMIT = CELLS * CELL
 
-# magic, format version, lane (0: not yet taken), number of the segment in its lane, stamp of the lane's first record,
-# stamp of the segment's first record
+# magic (zero: not yet taken), format version, lane, number of the segment in its lane, stamp of the lane's first record,
+# stamp of the segment's first record; then a CRC of these. It stands there twice: a damaged header would cost all records.
 HEADER = Struct("<8sIIIQQ")
+HEADER_CHECK = Struct("<I")
+HEADER_COPY = HEADER.size + HEADER_CHECK.size
+HEADER_COPIES = 2
 HEADER_CELLS = 1
 FIRST = HEADER_CELLS * CELL
 MAGIC = b"ASPJRNL\x01"

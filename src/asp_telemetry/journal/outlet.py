@@ -1,14 +1,15 @@
 """What a drainer takes records from: the journal of its own process, or one that another process has left or fills."""
 
-import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from asp_telemetry.guard import note
 from asp_telemetry.journal.counters import Refused, read_counters
-from asp_telemetry.journal.header import JournalHeader, read_journal_header
+from asp_telemetry.journal.header import FILE_NAME as HEADER_NAME
+from asp_telemetry.journal.header import JournalHeader, read_journal_header, remove_journal
 from asp_telemetry.journal.journal import LOCK_NAME, Journal
 from asp_telemetry.journal.lane import Lane
-from asp_telemetry.journal.layout import CELLS, HEADER
+from asp_telemetry.journal.layout import CELL, CELLS
 from asp_telemetry.journal.lock import FileLock
 from asp_telemetry.journal.reader import LaneReader
 from asp_telemetry.journal.segment import Segment, read_header
@@ -57,6 +58,10 @@ class Outlet(ABC):
     @abstractmethod
     def is_final(self) -> bool:
         """Tell whether nothing will be appended any more."""
+
+    @abstractmethod
+    def is_there(self) -> bool:
+        """Tell whether the journal still exists: nobody has finished it and removed its files."""
 
     @abstractmethod
     def remember_database(self, database_id: str) -> None:
@@ -124,6 +129,10 @@ class OwnOutlet(Outlet):
     def is_final(self) -> bool:
         """Say no: this process may append at any time."""
         return False
+
+    def is_there(self) -> bool:
+        """Say yes: only this process removes it."""
+        return True
 
     def remember_database(self, database_id: str) -> None:
         """Note which database holds the journal's records."""
@@ -205,7 +214,7 @@ class ForeignOutlet(Outlet):
                 continue
             try:
                 with path.open("rb") as file:
-                    header = read_header(file.read(HEADER.size))
+                    header = read_header(file.read(CELL))
             except OSError:
                 continue
             if header is not None:
@@ -241,14 +250,25 @@ class ForeignOutlet(Outlet):
 
     def remember_database(self, database_id: str) -> None:
         """Note which database holds the journal's records."""
-        if self.header.database_id != database_id:
-            self.header = self.header.with_database(database_id)
+        if self.header.database_id == database_id:
+            return
+        self.header = self.header.with_database(database_id)
+        try:
             self.header.write(self.directory)
+        except FileNotFoundError:
+            return  # finished by another drainer
+        except OSError as error:
+            note("a journal's header cannot be rewritten", error, f"make {self.directory} writable")
 
-    def delete(self) -> None:
-        """Remove the whole journal after all of it has been committed."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def is_there(self) -> bool:
+        """Tell whether the journal's header still exists: it is the last to be removed."""
+        return (self.directory / HEADER_NAME).exists()
+
+    def delete(self) -> bool:
+        """Remove the whole journal after all of it has been committed, and tell whether it is gone."""
+        gone = remove_journal(self.directory)
         self.release()
+        return gone
 
     def release(self) -> None:
         """Leave the journal to others."""

@@ -5,11 +5,12 @@ from time import monotonic
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
-from asp_telemetry.journal.layout import CELL, CELLS, HEADER_CELLS, LIMIT, SLOT, Kind
+from asp_telemetry.journal.layout import CELL, CELLS, DEFINITIONS, HEADER_CELLS, LIMIT, SLOT, Kind
 from asp_telemetry.journal.segment import read_header
 
-_KINDS = frozenset(int(kind) for kind in Kind)
-_SITE, _SCOPE, _VOID, _END = int(Kind.SITE), int(Kind.SCOPE), int(Kind.VOID), int(Kind.END)
+_KINDS = frozenset(int(kind) for kind in Kind if kind is not Kind.END)
+_VOID, _END = int(Kind.VOID), int(Kind.END)
+_DEFINITIONS = frozenset(int(kind) for kind in DEFINITIONS)
 _HOLE_SECONDS = 10.0
 _unpack_from = SLOT.unpack_from
 
@@ -72,6 +73,7 @@ class LaneReader:
         self.next_stamp = -1
         self._lane_stamp = 0
         self._stuck_since: float | None = None
+        self._is_replaying = False
 
     def read(self, limit: int) -> list[Record]:
         """Return the next records, at most `limit`; an empty list if there are none yet."""
@@ -108,8 +110,10 @@ class LaneReader:
         if start > HEADER_CELLS:
             # The checkpoint lies inside: what stands before it is committed, but for the definitions.
             lost = self.lost
+            self._is_replaying = True
             for _ in self._slots(start * CELL):
                 pass
+            self._is_replaying = False
             self.position = number * CELLS + start
             self.lost = lost
 
@@ -127,10 +131,9 @@ class LaneReader:
         while offset < end:
             kind = data[offset]
             slot = _unpack_from(data, offset)
-            if kind == _END:
+            if kind == _END and not any(slot[1:]):
                 offset = LIMIT
                 break
-            stamp = slot[4]
             if not self._is_whole(kind, slot):
                 found = self._next_whole(offset)
                 if found < 0:
@@ -139,45 +142,69 @@ class LaneReader:
                 self.position = base + offset // CELL
                 continue
             self._stuck_since = None
-            length = slot[3]
-            following = offset + CELL + -(-length // CELL) * CELL
-            payload: bytes | None = None
-            if length and kind != _VOID:
-                payload = data[offset + CELL : offset + CELL + length]
-                if crc32(payload) != slot[16]:
-                    payload = None
-            if kind in (_SITE, _SCOPE):
-                if payload is not None:
-                    definitions[offset // CELL] = payload
-            else:
-                self.lost += stamp - self.next_stamp
-                self.next_stamp = stamp + 1
-                site = definitions.get(slot[11])
-                scope = definitions.get(slot[12])
-                agent = definitions.get(slot[13])
-                if kind == _VOID or site is None or scope is None or agent is None:
-                    self.lost += 1
-                else:
-                    self.position = base + following // CELL
-                    yield Record(slot, site, scope, agent, payload, self.position, stamp - self._lane_stamp)
+            payload = self._payload(offset, slot)
+            if kind not in _DEFINITIONS:
+                self._count(slot[SLOT_STAMP])
+            following = self._behind(offset, slot, payload)
+            if kind not in _DEFINITIONS:
+                self.position = base + following // CELL
+                record = self._record(slot, payload)
+                if record is not None:
+                    yield record
+            elif payload is not None:
+                definitions[offset // CELL] = payload
             offset = following
             self.position = base + offset // CELL
         if end == LIMIT and offset >= LIMIT:
             self.position = base + CELLS
+
+    def _payload(self, offset: int, slot: tuple[int, ...]) -> bytes | None:
+        length = slot[3]
+        if not length or slot[0] == _VOID:
+            return None
+        payload = self._data[offset + CELL : offset + CELL + length]
+        return payload if crc32(payload) == slot[16] else None
+
+    def _behind(self, offset: int, slot: tuple[int, ...], payload: bytes | None) -> int:
+        """Return where the next record begins."""
+        behind = offset + CELL + -(-slot[3] // CELL) * CELL
+        if behind > LIMIT or (payload is None and slot[3] and slot[0] != _VOID):
+            # Perhaps it is the length that is damaged: go on where there is a whole record.
+            behind = max(self._whole_behind(offset), offset + CELL)
+        return behind
+
+    def _count(self, stamp: int) -> None:
+        """Go on behind a stamp; what is missing before it is lost."""
+        self.lost += stamp - self.next_stamp
+        self.next_stamp = stamp + 1
+
+    def _record(self, slot: tuple[int, ...], payload: bytes | None) -> Record | None:
+        """Make a record of a whole slot; one that nothing can be made of counts as lost."""
+        definition = self._definitions.get
+        site, scope, agent = definition(slot[11]), definition(slot[12]), definition(slot[13])
+        if slot[0] == _VOID or site is None or scope is None or agent is None:
+            self.lost += 1
+            return None
+        return Record(slot, site, scope, agent, payload, self.position, slot[SLOT_STAMP] - self._lane_stamp)
 
     def _is_whole(self, kind: int, slot: tuple[int, ...]) -> bool:
         return kind in _KINDS and slot[4] == slot[17] and 0 <= slot[4] - self.next_stamp < 1 << 32
 
     def _next_whole(self, offset: int) -> int:
         """Find where to go on behind cells that are not (yet) a whole record; -1 to wait, `LIMIT` for the next segment."""
-        if not self._source.is_final():
+        if not (self._source.is_final() or self._is_replaying):
             now = monotonic()
             if self._stuck_since is None:
                 self._stuck_since = now
             if now - self._stuck_since < _HOLE_SECONDS:
                 return -1
+        found = self._whole_behind(offset)
+        return LIMIT if found < 0 and self._source.first_from(self._number + 1) is not None else found
+
+    def _whole_behind(self, offset: int) -> int:
+        """Find the next whole record behind an offset; -1 if there is none."""
         for candidate in range(offset + CELL, LIMIT, CELL):
             kind = self._data[candidate]
             if kind and self._is_whole(kind, _unpack_from(self._data, candidate)):
                 return candidate
-        return LIMIT if self._source.first_from(self._number + 1) is not None else -1
+        return -1

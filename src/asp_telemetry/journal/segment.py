@@ -5,8 +5,17 @@ import mmap
 import os
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
-from asp_telemetry.journal.layout import FORMAT_VERSION, HEADER, MAGIC, SEGMENT_BYTES
+from asp_telemetry.journal.layout import (
+    FORMAT_VERSION,
+    HEADER,
+    HEADER_CHECK,
+    HEADER_COPIES,
+    HEADER_COPY,
+    MAGIC,
+    SEGMENT_BYTES,
+)
 
 Buffer = mmap.mmap | bytearray
 
@@ -98,9 +107,18 @@ class Segment:
         assert self.buffer is not None
         self.number = header.number
         # The magic goes last: until it is there, nobody takes the segment for a part of a lane.
-        HEADER.pack_into(self.buffer, 0, bytes(len(MAGIC)), FORMAT_VERSION, *header)
-        self.buffer[: len(MAGIC)] = MAGIC
-        self.write_through(0, HEADER.size)
+        packed = HEADER.pack(MAGIC, FORMAT_VERSION, *header)
+        copy = packed + HEADER_CHECK.pack(crc32(packed))
+        self.buffer[: HEADER_COPY * HEADER_COPIES] = (bytes(len(MAGIC)) + copy[len(MAGIC) :]) * HEADER_COPIES
+        for start in range(0, HEADER_COPY * HEADER_COPIES, HEADER_COPY):
+            self.buffer[start : start + len(MAGIC)] = MAGIC
+        self.write_through(0, HEADER_COPY * HEADER_COPIES)
+
+    def touch(self) -> None:
+        """Write to every page of a map, so that no caller has to wait while the kernel finds it (a microsecond each)."""
+        if self.buffer is not None and not self.is_written:
+            for position in range(0, SEGMENT_BYTES, mmap.PAGESIZE):
+                self.buffer[position] = 0
 
     def write_through(self, position: int, size: int) -> None:
         """Copy what has been appended into the file, where the segment is not mapped."""
@@ -149,12 +167,12 @@ class Segment:
 
 def read_header(data: bytes) -> SegmentHeader | None:
     """Read a segment's header, or None if this is no segment of this format or no lane has taken it yet."""
-    if len(data) < HEADER.size:
-        return None
-    magic, version, lane, number, lane_stamp, first_stamp = HEADER.unpack_from(data)
-    if magic != MAGIC or version != FORMAT_VERSION or lane == 0:
-        return None
-    return SegmentHeader(lane, number, lane_stamp, first_stamp)
+    for start in range(0, min(len(data) - HEADER_COPY + 1, HEADER_COPY * HEADER_COPIES), HEADER_COPY):
+        magic, version, *facts = HEADER.unpack_from(data, start)
+        (check,) = HEADER_CHECK.unpack_from(data, start + HEADER.size)
+        if magic == MAGIC and version == FORMAT_VERSION and check == crc32(data[start : start + HEADER.size]):
+            return SegmentHeader(*facts)
+    return None
 
 
 def may_map(directory: Path) -> bool:

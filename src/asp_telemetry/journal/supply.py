@@ -68,11 +68,16 @@ class SegmentSupply:
 
     def lay_in(self, segments: int) -> None:
         """Reserve segments ahead of need; the writer calls this, never a caller's thread."""
-        while self.directory is not None and len(self.spare) < segments:
+        if self.directory is None:
+            return
+        # Not until there are so many: busy callers may take them as fast as they are made, and the writer has more to do.
+        for _ in range(segments - len(self.spare)):
             try:
-                self.spare.append(self._make())
+                segment = self._make()
             except NoRoomError:
                 return
+            segment.touch()
+            self.spare.append(segment)
 
     def _make(self) -> Segment:
         if self.directory is None:

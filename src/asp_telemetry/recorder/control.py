@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from asp_telemetry import guard
 from asp_telemetry.capture import state
+from asp_telemetry.capture.collecting import hold_contexts
 from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.forks import imports
 from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
 
@@ -119,7 +121,11 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
             return state.append(kind, status, duration, span, payload)
         _making = True
         try:
-            recorder = _make_recorder()
+            with imports:
+                recorder = _make_recorder()
+            if recorder is not None:
+                # While `_making` holds: a signal handler in between would make a second recorder.
+                state.append = recorder.append
         except ConfigurationError as error:
             guard.note("nothing is recorded", error)
             recorder = None
@@ -130,7 +136,6 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
             state.enabled = False
             return False
         kept = recorder.append(kind, status, duration, span, payload)
-        state.append = recorder.append
         while _early:
             recorder.append(*_early.pop(0))
         if not _exiting:
@@ -148,6 +153,7 @@ def _make_recorder() -> Recorder | None:
     if settings.disabled:
         return None
     _recorder = Recorder(settings, _lock, settled=_configured)
+    hold_contexts()
     if not _exit_registered:
         _exit_registered = True
         register_exit(_at_exit)

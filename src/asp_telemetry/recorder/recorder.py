@@ -74,7 +74,7 @@ class Recorder:
         self.writer = Writer(
             self.journal, self._make_sink, self._make_adoption, self.record_open, self._may_begin
         )
-        self.journal.wake = self.writer.wake
+        self.journal.wake = self.writer.wake_housekeeper
         self.writer.start()
 
     def _may_begin(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
 from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.forks import database_calls
 from asp_telemetry.writer.batch import Batch, Checkpoint
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ class DatabaseSink:
     async def open(self) -> str:
         """Open the store unless it is open; return the identity of the database."""
         if self._identity is None:
-            self._identity = await self._store.open()
+            with database_calls:
+                self._identity = await self._store.open()
         return self._identity
 
     async def checkpoints(self, journal_id: str) -> dict[str, Checkpoint]:
@@ -72,7 +74,8 @@ class DatabaseSink:
     async def close(self) -> None:
         """Close the store."""
         self._identity = None
-        await self._store.close()
+        with database_calls:
+            await self._store.close()
 
     def thread_idents(self) -> set[int]:
         """Return the threads that the store's driver runs."""
@@ -80,7 +83,8 @@ class DatabaseSink:
 
     async def _guarded(self, work: Awaitable[T]) -> T:
         try:
-            return await work
+            with database_calls:
+                return await work
         except StoreUnavailableError:
             await self.close()
             raise

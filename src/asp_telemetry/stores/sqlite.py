@@ -15,6 +15,7 @@ from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.sqlite_connection import open_database
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
+from asp_telemetry.writer.efforts import efforts
 
 # Result codes that speak of one row, not of the database: a mismatch of type or a constraint, a value too big or out
 # of range, and (1) what a function such as json_patch refuses. https://www.sqlite.org/rescode.html
@@ -126,6 +127,10 @@ class SqliteStore:
         now = now_text()
         for move in batch.moves:
             if move.before == 0:
+                # A checkpoint goes only after its journal: whoever sees the journal here, while no one else can write,
+                # sees the checkpoint too if there ever was one.
+                if not move.is_there():
+                    raise PositionMovedError(f"the journal of lane {move.lane} is finished")
                 await self._run(self._sql["begin_lane"], (move.lane, now))
             after = move.after
             values = {
@@ -162,11 +167,7 @@ class SqliteStore:
                 task for (task,) in await self._fetch("tasks_of_defects", {"defects": _array(resolved)})
             }
         await self._update_tasks({entry.task_id for entry in entries if entry.task_run}, touched)
-        fixed = {entry.fixing for entry in entries if entry.fixing is not None}
-        # A fix may have arrived before the defect.
-        fixed |= {row["defect_id"] for row in rows[Change.DEFECT]}
-        if fixed:
-            await self._run(self._sql["roll_up_efforts"], {"defects": _array(fixed)})
+        await self._run_many(self._sql["add_effort"], efforts(entries))
 
     async def _update_tasks(self, run: set[Any], touched: set[Any]) -> None:
         if run:
@@ -180,15 +181,17 @@ class SqliteStore:
         """Insert rows, without the columns that none of them fills: an eighth of the time is saved so."""
         if not rows:
             return
+        lines: Iterable[Row] = rows
         if not whole:
             transposed = list(zip(*rows, strict=True))
-            used = [
-                place for place, values in enumerate(transposed) if any(value is not None for value in values)
-            ]
+            used = [place for place, values in enumerate(transposed) if values.count(None) != len(values)]
             columns = tuple(columns[place] for place in used)
-            rows = list(zip(*(transposed[place] for place in used), strict=True))
+            # Not made into a list: the rows of an iterator are freed one by one, and the host's garbage collector, which
+            # runs the more often the more there is, never meets them.
+            lines = zip(*(transposed[place] for place in used), strict=True)
         statement = self._sql[name].format(columns=", ".join(columns), values=", ".join("?" * len(columns)))
-        await self._run_many(statement, rows)
+        cursor = await self._open_connection.executemany(statement, lines)
+        await cursor.close()
 
     async def _run(self, statement: str, values: Any = ()) -> int:
         cursor = await self._open_connection.execute(statement, values)

@@ -76,8 +76,8 @@ class Adoption:
             if not outlet.is_final() or not drainer.is_drained(outlet):
                 continue
             self.abandoned += await sink.abandon(outlet.journal_id)
-            outlet.delete()
-            await sink.forget(outlet.journal_id)
+            if outlet.delete():
+                await sink.forget(outlet.journal_id)
             drainer.forget(outlet.journal_id)
             self.outlets.remove(outlet)
             self.finished += 1

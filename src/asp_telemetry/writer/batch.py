@@ -1,6 +1,6 @@
 """What a drainer hands to a sink: rows in the order of their records, and how far that moves each lane."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -79,12 +79,25 @@ class Checkpoint:
         return sum(self.dropped.values())
 
 
+def _always() -> bool:
+    return True
+
+
 class Move(NamedTuple):
-    """Move the checkpoint of one lane, provided it still stands at `before`."""
+    """Move the checkpoint of one lane, provided it still stands at `before`.
+
+    Attributes:
+        lane: The lane's key.
+        before: Where it stood when the batch was read; 0 if it had no checkpoint.
+        after: Where it is to stand, with its totals.
+        is_there: Asked inside the transaction where a lane has no checkpoint: whether its journal still exists. One that
+            does not was finished and forgotten by another drainer meanwhile.
+    """
 
     lane: str
     before: int
     after: Checkpoint
+    is_there: Callable[[], bool] = _always
 
 
 class Rejection(NamedTuple):

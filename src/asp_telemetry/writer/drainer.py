@@ -1,12 +1,13 @@
 """Moves records from journals into a sink, each exactly once: read, build, commit with the position, retire."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from time import sleep
 from typing import Any
 
 import orjson
 
+from asp_telemetry.clock import now_text
 from asp_telemetry.errors import PositionMovedError, RowRefusedError
 from asp_telemetry.guard import note
 from asp_telemetry.journal.outlet import Outlet
@@ -209,6 +210,7 @@ class Drainer:
 
     def _read_piece(self, state: LaneState, entries: list[Entry], rejections: list[Rejection]) -> bool:
         records = state.reader.read(_PIECE)
+        self._builder.now = now_text()
         for record in records:
             try:
                 entries.append(self._builder.build(state.key, record))
@@ -238,12 +240,8 @@ class Drainer:
     async def _write(self, part: Part) -> None:
         entries, rejections, reached = part.entries, part.rejections, part.reached
         targets = {**_ends(entries), **reached}
-        stored: dict[str, int] = dict.fromkeys(targets, 0)
-        rejected: dict[str, int] = dict.fromkeys(targets, 0)
-        for entry in entries:
-            stored[entry.lane] += 1
-        for rejection in rejections:
-            rejected[rejection.lane] += 1
+        stored = Counter(entry.lane for entry in entries)
+        rejected = Counter(rejection.lane for rejection in rejections)
         moves: list[Move] = []
         for key, target in targets.items():
             before = self._lanes[key].committed
@@ -253,7 +251,7 @@ class Drainer:
                 before.rejected + rejected[key],
                 target.dropped if key in reached else before.dropped,
             )
-            moves.append(Move(key, before.position, after))
+            moves.append(Move(key, before.position, after, self._lanes[key].outlet.is_there))
         await self._sink.write(Batch(entries, moves, rejections))
         for move in moves:
             state = self._lanes[move.lane]
@@ -303,7 +301,8 @@ def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
 
 def _ends(entries: list[Entry]) -> dict[str, Reached]:
     """Return how far the entries alone take their lanes."""
-    return {entry.lane: Reached(entry.end, -1, {}, 0) for entry in entries}
+    ends = {entry.lane: entry.end for entry in entries}
+    return {lane: Reached(end, -1, {}, 0) for lane, end in ends.items()}
 
 
 def _described(entry: Entry) -> dict[str, Any]:

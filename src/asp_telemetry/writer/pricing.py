@@ -17,6 +17,8 @@ from operator import mul
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from asp_telemetry.forks import imports
+
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, Provider
@@ -90,6 +92,8 @@ _MAKERS_OF_CLOSED_MODELS: Final = frozenset({"anthropic", "google", "openai"})
 _BEDROCK_MODEL: Final = re.compile(r"(?:[a-z-]+\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.")
 _MOST_TARIFFS: Final = 1024
 _LONGEST_REASON: Final = 300
+# A named tuple's own constructor takes three times as long.
+_new_tuple: Final = tuple.__new__
 _EXACT: Final = Context(prec=100)  # the host may have lowered the precision of the default context
 
 
@@ -142,7 +146,7 @@ class PriceBook:
         if snapshot is not self._snapshot:
             self._adopt(snapshot)
         get = counts.get
-        key = (get("provider"), get("model"), get("service_tier"), get("speed"), at.date())
+        key = (get("provider"), get("model"), get("service_tier"), get("speed"), at.toordinal())
         tariff = self._tariffs.get(key)
         if tariff is None:
             tariff = self._look_up(snapshot, counts, at)
@@ -233,7 +237,7 @@ class _Tariff:
         ):
             return self._price_by_library(counts, at)
         total = band.total((whole_in, read, write, write_1h, out, reasoning, searches))
-        return Price(total, band.unit_prices, self._priced_as, self._version)
+        return _new_tuple(Price, (total, band.unit_prices, self._priced_as, self._version, "computed"))
 
     def _price_by_library(self, counts: Mapping[str, Any], at: datetime) -> Price | Unpriced:
         try:
@@ -262,9 +266,10 @@ class _Tariff:
 
 
 def _load_price_list() -> "DataSnapshot":
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - costs 140 ms
+    with imports:
+        from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - costs 140 ms
 
-    return get_snapshot()
+        return get_snapshot()
 
 
 def _candidates(provider: str | None, model: str) -> Iterator[tuple[str | None, str, bool]]:

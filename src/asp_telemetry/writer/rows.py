@@ -12,10 +12,10 @@ from asp_telemetry.clock import now_text, utc_text
 from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.layout import Flag, Kind, Status
 from asp_telemetry.journal.reader import Record
-from asp_telemetry.writer.batch import Change, Entry, Row
+from asp_telemetry.writer.batch import TRACE_COLUMNS, Change, Entry, Row
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
 from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, task_columns
-from asp_telemetry.writer.money import Money
+from asp_telemetry.writer.money import Money, Value
 
 OPEN_AFTER_NS = 1_000_000_000
 """How long an execution has to be open before the writer records it as such, in ns."""
@@ -31,7 +31,13 @@ _STATUS = {
 }
 _EXECUTION, _OPEN = int(Kind.EXECUTION), int(Kind.OPEN)
 _NESTED, _INCOMPLETE = int(Flag.NESTED), int(Flag.INCOMPLETE)
+_COMPLETED_AT = TRACE_COLUMNS.index("completed_at")
+_TASK_ID = TRACE_COLUMNS.index("task_id")
+_NO_DETAILS: dict[str, Any] = {}
+_MAX_CONTEXTS = 1024
 _dumps = orjson.dumps
+# A named tuple's own constructor takes three times as long.
+_new_tuple = tuple.__new__
 
 
 def _json(value: Any) -> str | None:
@@ -54,6 +60,9 @@ class RowBuilder:
     def __init__(self) -> None:
         self._definitions = Definitions()
         self._money = Money()
+        self._contexts: dict[tuple[str | None, str | None], str | None] = {}
+        self.now = now_text()
+        """What rows bear as the time they were written; whoever drains sets it anew for each piece of work."""
 
     def build(self, lane: str, record: Record) -> Entry:
         """Build what one record becomes.
@@ -104,28 +113,20 @@ class RowBuilder:
         duration = slot[10]
         site = self._definitions.site(record.site)
         scope = self._definitions.scope(record.scope)
-        agent = site if record.agent is record.site else self._definitions.site(record.agent)
-        payload = _loads(record.payload) if slot[3] else {}
+        payload = _loads(record.payload) if slot[3] else _NO_DETAILS
         context: dict[str, Any] = {}
-        if slot[3] and record.payload is None:
-            context["damaged"] = "the details of this execution were damaged"
-        if slot[2] & _INCOMPLETE:
-            context["completed"] = False
-        metrics: list[Row] = []
-        usage: str | None = None
-        if payload:
-            for name in ("metadata", "chunks"):
-                if name in payload:
-                    context[name] = payload[name]
-            if "source" in payload:
-                context["usage_source"] = payload["source"]
-        values: list[tuple[str, str, str, str | None, str | None, str | None]] = []
+        only_usage = not slot[3] or (len(payload) == 1 and "usage" in payload)
+        if not only_usage or slot[2] & _INCOMPLETE or scope.fixing is not None:
+            context = _context(record, payload, scope)
+        values: list[Value] = []
+        lasted = milliseconds(duration)
         if site.kind == "agent":
-            values.append(("Latency", milliseconds(duration), "ms", None, None, None))
+            values.append(("Latency", lasted, "ms", None, None, None))
         elif site.kind == "tool":
             values.append(("Tool_Calls", "1", "count", None, None, None))
         if slot[15]:
             values.append(("Retries", str(slot[15]), "count", None, None, None))
+        usage: str | None = None
         if payload:
             if "first_token_ns" in payload:
                 first = milliseconds(payload["first_token_ns"])
@@ -134,27 +135,35 @@ class RowBuilder:
                 usage, reason = self._money.account(payload, site, slot[9], values)
                 if reason is not None:
                     context["unpriced"] = reason
-            for metric in payload.get("metrics", ()):
-                values.append((*metric, None, None, None))
-        if scope.fixing is not None:
-            context["fixing"] = scope.fixing
-        row = self._trace(
-            record, site, scope, _STATUS.get(slot[1], "error"), duration, payload, context, usage
-        )
-        if values:
-            moment = utc_text(slot[9] + duration)
-            fixing = None if scope.fixing is None else scope.fixing
-            head = (moment, row[13], scope.subtask_id, scope.project_id, scope.user_id, row[0], agent.role,
-                    agent.version, slot[14])  # fmt: skip
-            nested = 1 if slot[2] & _NESTED else 0
-            for metric_type, value, unit, model, provider, metadata in values:
-                note = metadata if fixing is None else _with_fixing(metadata, fixing)
-                metrics.append((*head, metric_type, value, unit, nested, model, provider, note))
+            values.extend((*metric, None, None, None) for metric in payload.get("metrics", ()))
+        status = _STATUS.get(slot[1], "error")
+        row = self._trace(record, site, scope, status, lasted, payload, context, usage)
+        metrics = self._metrics(record, site, scope, row, values) if values else ()
         is_run = site.kind == "task" and scope.task_id is not None
         change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
-        return Entry(
-            lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing
+        return _new_tuple(
+            Entry,
+            (lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing),
         )
+
+    def _metrics(
+        self, record: Record, site: SiteFacts, scope: ScopeFacts, trace: Row, values: list[Value]
+    ) -> list[Row]:
+        slot = record.slot
+        agent = site if record.agent is record.site else self._definitions.site(record.agent)
+        if scope.fixing is not None:
+            values = [(*value[:5], _with_fixing(value[5], scope.fixing)) for value in values]
+        moment, task_id, execution = trace[_COMPLETED_AT], trace[_TASK_ID], trace[0]
+        subtask_id, project_id, user_id = scope.subtask_id, scope.project_id, scope.user_id
+        role, version, iteration = agent.role, agent.version, slot[14]
+        nested = 1 if slot[2] & _NESTED else 0
+        return [
+            (
+                moment, task_id, subtask_id, project_id, user_id, execution, role, version, iteration,
+                metric_type, value, unit, nested, model, provider, metadata,
+            )
+            for metric_type, value, unit, model, provider, metadata in values
+        ]  # fmt: skip
 
     def _trace(
         self,
@@ -162,26 +171,21 @@ class RowBuilder:
         site: SiteFacts,
         scope: ScopeFacts,
         status: str,
-        duration: int | None,
+        lasted: str | None,
         payload: dict[str, Any],
         context: dict[str, Any],
         usage: str | None,
     ) -> Row:
         slot = record.slot
-        high, parent = slot[5], slot[8]
-        root = execution_uuid(high, slot[6])
-        if scope.project_id is not None:
-            context["project_id"] = scope.project_id
-        if site.version is not None:
-            context["version"] = site.version
+        high, low, span, parent, started = slot[5], slot[6], slot[7], slot[8], slot[9]
+        root = execution_uuid(high, low)
         tags: list[str] | tuple[str, ...] = scope.tags
         if "tags" in payload:
             tags = list(dict.fromkeys([*scope.tags, *payload["tags"]]))
-        error = payload.get("error") or (None, None)
-        role = site.role if site.kind == "agent" else self._definitions.site(record.agent).role
-        now = now_text()
+        error_type, error_message = payload.get("error") or (None, None)
+        ended = lasted is not None
         return (
-            execution_uuid(high, slot[7]),
+            root if span == low else execution_uuid(high, span),
             root,
             execution_uuid(high, parent) if parent else None,
             scope.session_id or root,
@@ -193,23 +197,56 @@ class RowBuilder:
             "agent_delegation" if parent else "user_prompt",
             site.kind,
             site.name,
-            role,
+            site.role if site.kind == "agent" else self._definitions.site(record.agent).role,
             scope.task_id or root,
-            utc_text(slot[9]),
-            None if duration is None else utc_text(slot[9] + duration),
-            None if duration is None else milliseconds(duration),
+            utc_text(started),
+            utc_text(started + slot[10]) if ended else None,
+            lasted,
             status,
-            None if duration is None else 1 if status == "success" else 0,
-            error[1],
-            error[0],
-            _json(context),
-            _json(tags),
+            (1 if status == "success" else 0) if ended else None,
+            error_message,
+            error_type,
+            self._context_text(context, site.version, scope.project_id),
+            _dumps(tags).decode() if tags else None,
             usage,
-            _json(payload.get("input")),
-            _json(payload.get("output")),
-            now,
-            now,
+            _json(payload["input"]) if "input" in payload else None,
+            _json(payload["output"]) if "output" in payload else None,
+            self.now,
+            self.now,
         )
+
+    def _context_text(
+        self, context: dict[str, Any], version: str | None, project_id: str | None
+    ) -> str | None:
+        """Write the context, to which version and project belong; most executions have nothing else and share it."""
+        key = (version, project_id)
+        if not context and key in self._contexts:
+            return self._contexts[key]
+        facts = dict(context)
+        if project_id is not None:
+            facts["project_id"] = project_id
+        if version is not None:
+            facts["version"] = version
+        text = _json(facts)
+        if not context:
+            if len(self._contexts) >= _MAX_CONTEXTS:
+                self._contexts.clear()
+            self._contexts[key] = text
+        return text
+
+
+def _context(record: Record, payload: dict[str, Any], scope: ScopeFacts) -> dict[str, Any]:
+    """Gather what has no column of its own."""
+    context: dict[str, Any] = {name: payload[name] for name in ("metadata", "chunks") if name in payload}
+    if "source" in payload:
+        context["usage_source"] = payload["source"]
+    if record.slot[3] and record.payload is None:
+        context["damaged"] = "the details of this execution were damaged"
+    if record.slot[2] & _INCOMPLETE:
+        context["completed"] = False
+    if scope.fixing is not None:
+        context["fixing"] = scope.fixing
+    return context
 
 
 def _loads(payload: bytes | None) -> dict[str, Any]:

@@ -4,13 +4,15 @@ import threading
 from collections.abc import Callable
 from random import random
 from time import monotonic
-from typing import Any
 
 from asp_telemetry.errors import MigrationError, StoreUnavailableError
+from asp_telemetry.forks import imports
 from asp_telemetry.guard import note
 from asp_telemetry.journal.journal import Journal
 from asp_telemetry.journal.outlet import Outlet, OwnOutlet
+from asp_telemetry.native import is_patched, native
 from asp_telemetry.writer.adoption import Adoption
+from asp_telemetry.writer.bell import Bell
 from asp_telemetry.writer.drainer import BATCH, Drainer
 from asp_telemetry.writer.sink import Sink
 
@@ -29,7 +31,7 @@ class Writer:
         journal: This process's journal.
         make_sink: Makes the sink, in the writer's thread: drivers are imported there.
         make_adoption: Makes what looks for orphans.
-        before_pass: Called before each pass, to record executions that have been open for long.
+        record_open: Called several times a second, to record executions that have been open for long.
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
     """
 
@@ -38,17 +40,19 @@ class Writer:
         journal: Journal,
         make_sink: Callable[[], Sink],
         make_adoption: Callable[[], Adoption],
-        before_pass: Callable[[], None],
+        record_open: Callable[[], None],
         may_begin: Callable[[], bool],
     ) -> None:
         self._journal = journal
         self._make_sink = make_sink
         self._make_adoption = make_adoption
-        self._before_pass = before_pass
+        self._record_open = record_open
         self._may_begin = may_begin
         self._thread: threading.Thread | None = None
-        self._wake: Callable[[], None] = _nothing
-        self._woken = False
+        self._is_native = False
+        self._ident: int | None = None
+        self._bell = Bell()
+        self._house_bell = Bell()
         self._stopping = False
         self._alone = False
         self.stopped = threading.Event()
@@ -61,24 +65,36 @@ class Writer:
 
     def start(self) -> None:
         """Start the thread; a daemon, so that it never keeps the interpreter alive."""
+        if is_patched():
+            # A greenlet's event loop would be the host's too: its own asyncio.run would refuse to start.
+            self._is_native = True
+            native("start_new_thread")(self._main, ())
+            return
         self._thread = threading.Thread(target=self._main, name="asp-telemetry-writer", daemon=True)
         self._thread.start()
 
     @property
     def is_alive(self) -> bool:
         """Whether the thread runs."""
-        return self._thread is not None and self._thread.is_alive()
+        if self._thread is None:
+            return self._is_native and not self.stopped.is_set()
+        return self._thread.is_alive()
 
     def thread_idents(self) -> set[int]:
         """Return the threads that work for the writer: its own, and those of the sink's driver."""
-        workers = {self._thread} if self._thread is not None else set()
-        own = {thread.ident for thread in workers if thread.ident is not None}
+        own = set() if self._ident is None else {self._ident}
         return own | (self.sink.thread_idents() if self.sink is not None else set())
 
     def wake(self) -> None:
         """Ask for a pass now; safe from any thread and from signal handlers."""
-        self._woken = True
-        self._wake()
+        self._bell.ring()
+
+    def wake_housekeeper(self) -> None:
+        """Ask for empty segments now; safe from any thread and from signal handlers.
+
+        Draining does not start earlier for that: a burst of calls is best drained when it is over.
+        """
+        self._house_bell.ring()
 
     def stop(self, *, alone: bool) -> None:
         """Ask the thread to make a last pass and end.
@@ -92,8 +108,11 @@ class Writer:
         self.wake()
 
     def _main(self) -> None:
+        self._ident = native("get_ident")()
         try:
-            import anyio  # noqa: PLC0415 - imported in this thread, not in the host's
+            with imports:
+                import anyio  # noqa: PLC0415 - imported in this thread, not in the host's
+                import anyio._backends._asyncio  # noqa: PLC0415 - what anyio.run would import
 
             from asp_telemetry.writer.loop import WriterLoop  # noqa: PLC0415
 
@@ -106,39 +125,39 @@ class Writer:
     async def _run(self) -> None:
         import asyncio  # noqa: PLC0415 - see _main
 
-        bell = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def ring() -> None:
-            try:
-                loop.call_soon_threadsafe(bell.set)
-            except RuntimeError:
-                self._woken = True  # the loop has just ended
-
-        self._wake = ring
-        while not (self._may_begin() or self._stopping):
-            await self._sleep(bell, _SETTLE_SECONDS)
-        self.sink = self._make_sink()
-        self.drainer = Drainer(self.sink)
-        adoption = self._make_adoption()
+        self._bell.hang_up()
+        self._house_bell.hang_up()
+        housekeeping = asyncio.get_running_loop().create_task(self._keep_house())
         try:
-            await self._work(bell, adoption)
+            await self._live()
+        finally:
+            housekeeping.cancel()
+
+    async def _live(self) -> None:
+        while not (self._may_begin() or self._stopping):
+            await self._bell.wait(_SETTLE_SECONDS)
+        with imports:
+            self.sink = self._make_sink()
+            self.drainer = Drainer(self.sink)
+            adoption = self._make_adoption()
+        try:
+            await self._work(adoption)
         finally:
             adoption.release()
             await self.sink.close()
 
-    async def _work(self, bell: Any, adoption: Adoption) -> None:
+    async def _work(self, adoption: Adoption) -> None:
         assert self.drainer is not None
         assert self.sink is not None
         own: Outlet = OwnOutlet(self._journal)
         retry, look_at = _FIRST_RETRY_SECONDS, 0.0
         while True:
             self.heartbeat = monotonic()
-            self._woken = False
             stopping = self._stopping
             pause = _INTERVAL_SECONDS
             try:
-                self._keep_house(stopping=stopping)
+                if not stopping:
+                    self._record_open()
                 if monotonic() >= look_at:
                     adoption.look(await self.sink.open())
                     look_at = monotonic() + _ADOPT_SECONDS
@@ -161,7 +180,7 @@ class Writer:
             if stopping:
                 await self._finish(own)
                 return
-            await self._sleep(bell, pause)
+            await self._bell.wait(pause)
 
     def _note(self, error: Exception, what: str) -> None:
         self.last_error = f"{type(error).__name__}: {error}"
@@ -169,18 +188,25 @@ class Writer:
             self.unavailable_since = monotonic()
         note(what, error, "records wait in the journal")
 
-    def _keep_house(self, *, stopping: bool) -> None:
+    async def _keep_house(self) -> None:
+        """Tend the journal at the side of the passes, since those may wait for the database for long."""
+        while not self._stopping:
+            try:
+                self._tend()
+            except Exception as error:
+                note("the journal could not be tended", error, "callers make their own segments meanwhile")
+            await self._house_bell.wait(_INTERVAL_SECONDS)
+
+    def _tend(self) -> None:
         journal = self._journal
         journal.release_full()
         journal.supply.recount()
         if journal.trouble is not None:
             note("records are not crash-safe", remedy=journal.trouble)
-        if stopping:
-            return
         rolled = journal.take_rolled()
         if rolled:
             journal.supply.lay_in(min(rolled + 1, _MOST_SPARE))
-        self._before_pass()
+        self._record_open()
 
     async def _finish(self, own: Outlet) -> None:
         """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
@@ -189,21 +215,8 @@ class Writer:
         if not self._alone:
             return
         done = self.last_error is None and self.drainer.is_drained(own)
-        self._journal.close(delete=done)
-        if done:
+        if self._journal.close(delete=done):
             try:
                 await self.sink.forget(own.journal_id)
             except StoreUnavailableError:
                 return  # the checkpoints of a journal that is no more do no harm
-
-    async def _sleep(self, bell: Any, seconds: float) -> None:
-        import anyio  # noqa: PLC0415 - see _main
-
-        if not self._woken:
-            with anyio.move_on_after(seconds):
-                await bell.wait()
-        bell.clear()
-
-
-def _nothing() -> None:
-    """Wake nobody: the loop has not begun, and looks at `_woken` when it does."""

@@ -1,0 +1,95 @@
+"""Runs every benchmark briefly, since a benchmark that nobody runs breaks unseen."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+
+
+def run(script: str) -> str:
+    """Run a benchmark as a user would, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(FOLDER / script), "--quick"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def figures(output: str, label: str) -> list[str]:
+    """Return the figures of the row with this label; a "-" is one that could not be measured."""
+    rows = [line for line in output.splitlines() if line.startswith(f"{label}  ")]
+    assert rows, f"no row {label!r} in:\n{output}"
+    return rows[-1].removeprefix(label).split()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "plain call",
+        "async call",
+        "call inside an open span",
+        "agent that calls a tool",
+        "generator, per item",
+        "answer with token usage",
+    ],
+)
+def test_overhead_table_has_every_case(overhead: str, case: str) -> None:
+    """The cost to the caller is measured for every kind of call that is documented."""
+    bare, by_hand, ours = map(float, figures(overhead, case)[:3])
+    assert bare > 0
+    assert by_hand > 0
+    assert ours > 0
+
+
+def test_overhead_table_has_percentiles(overhead: str) -> None:
+    """The slowest calls are shown beside the typical ones, in order."""
+    shown = [float(figure) for figure in figures(overhead, "asp-telemetry")]
+    assert len(shown) == 4
+    assert shown == sorted(shown)
+
+
+@pytest.mark.parametrize(
+    "label", ["no spans at all", "asp-telemetry, writer on", "asp-telemetry, writer=False"]
+)
+def test_overhead_table_has_wakeups(overhead: str, label: str) -> None:
+    """How late other threads wake up is shown with and without the writer."""
+    spans, *late = map(float, figures(overhead, label))
+    assert (spans > 0) == (label != "no spans at all")
+    assert late == sorted(late)
+
+
+def test_pipeline_table_is_complete() -> None:
+    """The whole cost is shown beside SQLite's own and the host's share, and so is the memory that is kept."""
+    output = run("pipeline.py")
+    for label in (
+        "from call to commit",
+        "sqlite3, all columns",
+        "sqlite3, columns in use",
+        "the host alone, writer=False",
+    ):
+        assert all(float(figure) > 0 for figure in figures(output, label))
+    assert "growth of memory, 5,000 calls at full speed" in output
+    assert "growth of memory, database locked for 1 s, at full speed" in output
+
+
+def test_import_table_is_complete() -> None:
+    """What an import costs is shown, and it brings along none of the heavy modules."""
+    output = run("imports.py")
+    milliseconds, modules, share, *heavy = figures(output, "asp_telemetry")
+    assert float(milliseconds) > 0
+    assert int(modules) > 0
+    assert float(share) == 1
+    assert heavy == ["none"]
+
+
+@pytest.fixture(scope="module")
+def overhead() -> str:
+    """Run the benchmark of the overhead once for all tests of its tables."""
+    return run("overhead.py")
