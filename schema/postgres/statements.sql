@@ -141,7 +141,7 @@ INSERT INTO defect_log (
   description, root_cause, resolution_notes, validated_by_human, false_positive, metadata
 )
 SELECT defect_id, moment, moment, coalesce(task_id, 'unknown'), project_id, user_id, 'unknown', 'unknown',
-  'not yet logged', 'resolved before it was logged', root_cause, resolution_notes,
+  'not yet logged', 'not yet logged', root_cause, resolution_notes,
   coalesce(validated_by_human, false), coalesce(false_positive, false), metadata
 FROM json_to_recordset($1::json) AS fact (
   defect_id text, moment timestamptz, task_id text, project_id text, user_id text, root_cause text,
@@ -201,30 +201,30 @@ WHERE defect.defect_id = fact.defect_id;
 -- name: tasks_of_defects
 SELECT DISTINCT task_id FROM defect_log WHERE defect_id = ANY ($1::text[]);
 
--- The effort of fixing a defect: the wall time of the blocks that fixed it, and all that was spent inside them.
--- name: roll_up_efforts
-UPDATE defect_log AS defect SET
-  effort_to_fix_json = jsonb_build_object(
-    'latency_ms', (
-      SELECT trim_scale(round(sum(duration_ms), 6)) FROM execution_traces AS block
-      WHERE block.task_id = defect.task_id AND block.name = 'fixing' AND block.context ->> 'fixing' = defect.defect_id),
-    'tokens', (
-      SELECT coalesce(sum(metric_value), 0)::bigint FROM agent_cost_vector AS cost
-      WHERE cost.task_id = defect.task_id AND metric_type IN ('Tokens_In', 'Tokens_Out')
-        AND cost.metadata ->> 'fixing' = defect.defect_id),
-    'api_cost_usd', (
-      SELECT trim_scale(round(sum(metric_value), 10)) FROM agent_cost_vector AS cost
-      WHERE cost.task_id = defect.task_id AND metric_type = 'API_Cost'
-        AND cost.metadata ->> 'fixing' = defect.defect_id),
-    'retries', (
-      SELECT coalesce(sum(metric_value), 0)::bigint FROM agent_cost_vector AS cost
-      WHERE cost.task_id = defect.task_id AND metric_type = 'Retries'
-        AND cost.metadata ->> 'fixing' = defect.defect_id))
-WHERE defect_id = ANY ($1::text[])
-  AND (EXISTS (SELECT FROM execution_traces AS block
-               WHERE block.task_id = defect.task_id AND block.context ->> 'fixing' = defect.defect_id)
-    OR EXISTS (SELECT FROM agent_cost_vector AS cost
-               WHERE cost.task_id = defect.task_id AND cost.metadata ->> 'fixing' = defect.defect_id));
+-- The effort of fixing a defect: the wall time of the blocks that fixed it, and all that was spent inside them, in
+-- whatever task. Each batch adds its share; it is committed exactly once, and in any order.
+-- name: add_efforts
+INSERT INTO defect_log AS defect (
+  defect_id, created_at, task_id, defect_type, phase_injected, phase_removed, description, effort_to_fix_json
+)
+SELECT defect_id, moment, coalesce(task_id, 'unknown'), 'unknown', 'unknown', 'not yet logged', 'not yet logged',
+  jsonb_build_object('latency_ms', latency_ms, 'tokens', tokens, 'api_cost_usd', api_cost_usd, 'retries', retries)
+FROM json_to_recordset($1::json) AS effort (
+  defect_id text, moment timestamptz, task_id text, latency_ms numeric, tokens bigint, api_cost_usd numeric,
+  retries bigint
+)
+ORDER BY defect_id
+ON CONFLICT (defect_id) DO UPDATE SET effort_to_fix_json = jsonb_build_object(
+  'latency_ms', coalesce((defect.effort_to_fix_json ->> 'latency_ms')::numeric, 0)
+    + (excluded.effort_to_fix_json ->> 'latency_ms')::numeric,
+  'tokens', coalesce((defect.effort_to_fix_json ->> 'tokens')::bigint, 0)
+    + (excluded.effort_to_fix_json ->> 'tokens')::bigint,
+  'api_cost_usd', CASE WHEN excluded.effort_to_fix_json ->> 'api_cost_usd' IS NULL
+    THEN defect.effort_to_fix_json -> 'api_cost_usd'
+    ELSE to_jsonb(coalesce((defect.effort_to_fix_json ->> 'api_cost_usd')::numeric, 0)
+      + (excluded.effort_to_fix_json ->> 'api_cost_usd')::numeric) END,
+  'retries', coalesce((defect.effort_to_fix_json ->> 'retries')::bigint, 0)
+    + (excluded.effort_to_fix_json ->> 'retries')::bigint);
 
 -- name: insert_tasks
 INSERT INTO task_metadata (

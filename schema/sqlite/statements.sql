@@ -164,7 +164,8 @@ INSERT INTO defect_log (
   defect_id, created_at, task_id, defect_type, phase_injected, phase_removed, description, effort_to_fix_json
 ) VALUES (
   :defect_id, :moment, coalesce(:task_id, 'unknown'), 'unknown', 'unknown', 'not yet logged', 'not yet logged',
-  json_object('latency_ms', :latency_ms, 'tokens', :tokens, 'api_cost_usd', :api_cost_usd, 'retries', :retries)
+  json_object('latency_ms', cast(:latency_ms AS REAL), 'tokens', :tokens,
+    'api_cost_usd', cast(:api_cost_usd AS REAL), 'retries', :retries)
 )
 ON CONFLICT (defect_id) DO UPDATE SET
   effort_to_fix_json = json_object(

@@ -20,7 +20,6 @@ from uuid import UUID
 import asyncpg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from postgres import Server, programs
 from tables import arguments, print_machine, print_requirement, print_table
 
 import asp_telemetry as asp
@@ -32,6 +31,7 @@ from asp_telemetry.stores.pool import open_pool
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS
 from asp_telemetry.writer.drainer import BATCH
 from asp_telemetry.writer.rows import RowBuilder
+from postgres import Server, programs
 
 _POSTGRES_LIMIT, _SQLITE_LIMIT = 1.15, 1.4
 Rows = list[tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]

@@ -12,11 +12,11 @@ from time import monotonic, sleep
 
 import asyncpg
 import pytest
-from postgres import Server, programs
 from proxies import Proxy
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from postgres import Server, programs
 
 pytestmark = pytest.mark.timeout(180)
 REPOSITORY = Path(__file__).parents[2]

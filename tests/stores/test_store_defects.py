@@ -13,8 +13,8 @@ from batches import (
     logged,
     metric,
     new_id,
-    trace,
     open_patiently,
+    trace,
     write_patiently,
 )
 

@@ -22,6 +22,7 @@ from asp_telemetry.stores.postgres_connection import (
 from asp_telemetry.stores.postgres_failures import explained
 from asp_telemetry.stores.postgres_rows import arrays_of, copy_lines, facts_json, filled, used_columns
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
+from asp_telemetry.writer.efforts import efforts
 
 _TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, TypeError, OverflowError)
 # After these the connection still answers.
@@ -128,9 +129,13 @@ class PostgresStore:
         if not batch.moves:
             return
         now = now_text()
-        new = [move.lane for move in batch.moves if move.before == 0]
+        new = [move for move in batch.moves if move.before == 0]
         if new:
-            await self._fetch("begin_lanes", new, now)
+            await self._fetch("begin_lanes", [move.lane for move in new], now)
+        for move in new:
+            # A checkpoint goes only after its journal: had there been one that is gone, so would the journal be by now.
+            if not move.is_there():
+                raise PositionMovedError(f"the journal of lane {move.lane} is finished")
         moves = [
             {
                 "lane": move.lane, "before": move.before, "after": move.after.position, "stored": move.after.stored,
@@ -167,9 +172,12 @@ class PostgresStore:
         logged, resolved = rows[Change.DEFECT], rows[Change.RESOLVE_DEFECT]
         touched = {entry.task_id for entry in entries if entry.task_id is not None}
         run = {entry.task_id for entry in entries if entry.task_run}
-        fixed = {entry.fixing for entry in entries if entry.fixing is not None}
+        fixed = efforts(entries)
         await self._lock_figures(
-            touched - set(tasks), fixed, made=bool(tasks or logged), alone=bool(resolved)
+            touched - set(tasks),
+            {effort["defect_id"] for effort in fixed},
+            made=bool(tasks or logged),
+            alone=bool(resolved),
         )
         touched |= await self._update_defects(logged, resolved, fixed)
         if tasks or touched:
@@ -185,14 +193,17 @@ class PostgresStore:
         elif made:
             await self._fetch("share_figures")
 
-    async def _update_defects(self, logged: list[Facts], resolved: list[Facts], fixed: set[Any]) -> set[Any]:
-        """Merge and sum up defects; return the tasks of those that were resolved."""
+    async def _update_defects(
+        self, logged: list[Facts], resolved: list[Facts], fixed: list[Facts]
+    ) -> set[Any]:
+        """Merge defects and add up their efforts; return the tasks of those that were logged or resolved."""
         ids = {row["defect_id"] for row in [*logged, *resolved]}
-        if not ids | fixed:
+        touched = ids | {effort["defect_id"] for effort in fixed}
+        if not touched:
             return set()
         logged = await self._insert_new("insert_defects", logged)
         resolved = await self._insert_new("insert_resolved_defects", resolved)
-        locked = await self._fetch("lock_defects", sorted(ids | fixed))
+        locked = await self._fetch("lock_defects", sorted(touched))
         metadata: dict[str, str | None] = {row[0]: row[1] for row in locked}
         for part in rounds(logged, "defect_id"):
             for row in part:
@@ -208,7 +219,8 @@ class PostgresStore:
                     row["metadata"] = patched(metadata.get(row["defect_id"]), [row["metadata"]])
                     metadata[row["defect_id"]] = row["metadata"]
             await self._fetch("resolve_defects", facts_json(part))
-        await self._fetch("roll_up_efforts", sorted(ids | fixed))
+        if fixed:
+            await self._fetch("add_efforts", facts_json(fixed))
         return {row[0] for row in await self._fetch("tasks_of_defects", sorted(ids))} if ids else set()
 
     async def _insert_new(self, name: str, rows: list[Facts]) -> list[Facts]:

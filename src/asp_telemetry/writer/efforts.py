@@ -23,8 +23,8 @@ def efforts(entries: Iterable[Entry]) -> list[dict[str, Any]]:
         entries: The entries of a batch.
 
     Returns:
-        For each defect that is being fixed in it: defect_id, task_id and moment, latency_ms, tokens and retries, and
-        api_cost_usd, which is None where no cost is known.
+        For each defect that is being fixed in it: defect_id, task_id and moment, tokens and retries, and as text
+        latency_ms and api_cost_usd, which is None where no cost is known.
     """
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
@@ -49,8 +49,8 @@ def _numbers(effort: dict[str, Any]) -> dict[str, Any]:
     cost = effort["api_cost_usd"]
     return {
         **effort,
-        "latency_ms": float(effort["latency_ms"]),
+        "latency_ms": str(effort["latency_ms"]),
         "tokens": int(effort["tokens"]),
-        "api_cost_usd": None if cost is None else float(cost),
+        "api_cost_usd": None if cost is None else str(cost),
         "retries": int(effort["retries"]),
     }
