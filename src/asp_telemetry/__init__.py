@@ -60,3 +60,8 @@ def __getattr__(name: str) -> Any:
 
         return ThreadPoolExecutor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List what users write, also what has not been imported yet."""
+    return [*__all__, "__version__"]

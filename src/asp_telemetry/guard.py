@@ -2,6 +2,8 @@
 
 from threading import Lock
 
+from asp_telemetry.errors import AspTelemetryError
+
 _counts: dict[str, int] = {}
 _told: set[str] = set()
 _lock = Lock()
@@ -18,11 +20,11 @@ def trouble(reason: str, error: BaseException | None = None, remedy: str = "") -
         remedy: What the user can do about it.
 
     Raises:
-        BaseException: `error` itself, or a RuntimeError, when `strict` is set.
+        BaseException: `error` itself, or an AspTelemetryError, when `strict` is set.
     """
     note(reason, error, remedy)
     if strict:
-        raise error if error is not None else RuntimeError(f"{reason}. {remedy}")
+        raise error if error is not None else AspTelemetryError(f"{reason}; {remedy}")
 
 
 def note(reason: str, error: BaseException | None = None, remedy: str = "") -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -203,3 +204,45 @@ def test_content_is_captured_only_when_asked_and_without_secrets(tmp_path):
         else:
             assert found == (None, None)
     asp.configure(f"sqlite:///{tmp_path}/False.db", replace=True)
+
+
+def test_what_a_bad_setting_loses_is_counted(tmp_path):
+    """A program that cannot record runs on, and neither flush() nor stats() says that all is well."""
+    done = run(
+        """
+        import asp_telemetry as asp
+
+        @asp.track_tool
+        def work():
+            return 1
+
+        assert [work(), work()] == [1, 1]
+        print(asp.flush().complete, asp.stats()["accepted"], asp.stats()["drop_reasons"], asp.stats()["last_error"])
+        asp.configure("sqlite:///good.db")
+        work()
+        print(asp.flush().complete, asp.stats()["stored"])
+        """,
+        tmp_path,
+        ASP_DATABASE_URL="nowhere",
+    )
+    bad, good = done.stdout.splitlines()
+    assert bad.startswith("False 2 {'configuration': 2} ConfigurationError: the database URL 'nowhere'")
+    assert good == "True 1"
+
+
+def test_empty_variables_count_as_not_set(tmp_path):
+    """`.env.example` may be taken as it stands."""
+    lines = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8").splitlines()
+    variables = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert "" in variables.values()
+    done = run(
+        """
+        import asp_telemetry as asp
+        with asp.span("x"):
+            pass
+        print(asp.flush().complete, asp.stats()["destination"])
+        """,
+        tmp_path,
+        **variables,
+    )
+    assert done.stdout.split() == ["True", f"sqlite:///{tmp_path}/data/asp_telemetry.db"]

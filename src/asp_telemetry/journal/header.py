@@ -22,7 +22,7 @@ class JournalHeader:
         destination: The database's URL without credentials; nobody drains the journal elsewhere.
         writer: Whether the owner has a writer thread of its own; without one a sidecar drains while it lives.
         sinks: The sinks that every record is owed to.
-        database_id: The identity of the database that took the first batch, once there was one.
+        database_id: The identity of the database that is given its batches, from the first one on.
         format: The version of the byte layout; older code leaves newer journals alone.
     """
 
@@ -36,7 +36,7 @@ class JournalHeader:
     host: str = field(default_factory=socket.gethostname)
 
     def with_database(self, database_id: str) -> "JournalHeader":
-        """Return the header with the identity of the database that holds the first batch."""
+        """Return the header with the identity of the database that is given the batches."""
         return replace(self, database_id=database_id)
 
     def write(self, directory: Path) -> None:

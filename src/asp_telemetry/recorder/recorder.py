@@ -96,16 +96,16 @@ class Recorder:
         bases = [self.settings.journal_dir, *([self.early_base] if self.early_base is not None else [])]
         return Adoption(bases, self.settings.destination, self.journal.journal_id)
 
-    def record_open(self) -> None:
-        """Record the executions that have been open for over a second, each once."""
+    def record_open(self) -> int:
+        """Record the executions that have been open for over a second, each once; return how many are open still."""
         live = state.live
         if not live:
             self._opened.clear()
-            return
+            return 0
         try:
             spans = list(live.items())
         except RuntimeError:
-            return  # it changed while we looked; the next pass looks again
+            return len(self._opened)  # it changed while we looked; the next pass looks again
         now = perf_counter_ns()
         for span_id, span in spans:
             if span_id in self._opened or not span[CLOCK]:
@@ -116,6 +116,7 @@ class Recorder:
             if not span[STATE] and not span[FLAGS] & int(Flag.UNSAMPLED):
                 self.append(Kind.OPEN, 0, 0, span, None)
         self._opened &= set(live)
+        return len(self._opened)
 
     def pending(self) -> int:
         """Return how many records wait in the journal."""

@@ -102,6 +102,9 @@ class Drainer:
             if not part.reached:
                 return 0
             self._parts.append(part)
+        for outlet in outlets:
+            # Before the commit: who dies right after it must not have his journal drained into another database too.
+            outlet.remember_database(identity)
         count = 0
         while self._parts:
             part = self._parts[0]
@@ -116,8 +119,6 @@ class Drainer:
             else:
                 self._parts.popleft()
                 count += len(part.entries) + len(part.rejections)
-        for outlet in outlets:
-            outlet.remember_database(identity)
         return max(count, 1)
 
     def _reload(self) -> None:
@@ -244,7 +245,11 @@ def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
         raise refusal
     if len(entries) == 1:
         entry = entries[0]
-        note("the database refused a record", refusal, "it stands in rejected_records")
+        note(
+            f"the database refused a record ({entry.change.name.lower()})",
+            refusal,
+            "it stands in rejected_records",
+        )
         rejection = Rejection(entry.lane, entry.sequence, _dumps(_described(entry)), str(refusal))
         return [Part([], [*part.rejections, rejection], {**_ends(entries), **part.reached})]
     first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]

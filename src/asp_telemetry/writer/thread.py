@@ -31,7 +31,8 @@ class Writer:
         journal: This process's journal.
         make_sink: Makes the sink, in the writer's thread: drivers are imported there.
         make_adoption: Makes what looks for orphans.
-        record_open: Called several times a second, to record executions that have been open for long.
+        record_open: Called several times a second, to record executions that have been open for long; tells how many
+            of those are open still.
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
     """
 
@@ -40,7 +41,7 @@ class Writer:
         journal: Journal,
         make_sink: Callable[[], Sink],
         make_adoption: Callable[[], Adoption],
-        record_open: Callable[[], None],
+        record_open: Callable[[], int],
         may_begin: Callable[[], bool],
     ) -> None:
         self._journal = journal
@@ -148,14 +149,13 @@ class Writer:
         assert self.drainer is not None
         assert self.sink is not None
         own: Outlet = OwnOutlet(self._journal)
-        retry, look_at = _FIRST_RETRY_SECONDS, 0.0
+        retry, look_at, left_open = _FIRST_RETRY_SECONDS, 0.0, 0
         while True:
             self.heartbeat = monotonic()
             stopping = self._stopping
             pause = _INTERVAL_SECONDS
             try:
-                if not stopping:
-                    self._record_open()
+                left_open = self._record_open()
                 if monotonic() >= look_at:
                     adoption.look(await self.sink.open())
                     look_at = monotonic() + _ADOPT_SECONDS
@@ -176,7 +176,7 @@ class Writer:
                 self._note(error, "the writer failed")
                 pause, retry = retry * (0.5 + random()), min(retry * 2, _LONGEST_RETRY_SECONDS)  # noqa: S311
             if stopping:
-                await self._finish(own)
+                await self._finish(own, left_open)
                 return
             await self._bell.wait(pause)
 
@@ -206,13 +206,19 @@ class Writer:
             journal.supply.lay_in(min(rolled + 1, _MOST_SPARE))
         self._record_open()
 
-    async def _finish(self, own: Outlet) -> None:
+    async def _finish(self, own: Outlet, left_open: int) -> None:
         """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
         assert self.drainer is not None
         assert self.sink is not None
         if not self._alone:
             return
         done = self.last_error is None and self.drainer.is_drained(own)
+        try:
+            if done and left_open:
+                # They are left for good; should one end all the same, its row replaces this one.
+                await self.sink.abandon(own.journal_id)
+        except StoreUnavailableError:
+            done = False
         if self._journal.close(delete=done):
             try:
                 await self.sink.forget(own.journal_id)
