@@ -212,7 +212,7 @@ async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the s
     return recorder.result(complete=done)
 
 
-def _begin_flush(recorder: Recorder) -> list[tuple[Any, int, int]]:
+def _begin_flush(recorder: Recorder) -> list[tuple[Any, int]]:
     recorder.settled = True
     targets = recorder.targets()
     if not _exiting:

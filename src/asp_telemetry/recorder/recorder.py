@@ -129,15 +129,13 @@ class Recorder:
                     return found.committed_stamp
         return int(lane.first_stamp)
 
-    def targets(self) -> list[tuple[Any, int, int]]:
+    def targets(self) -> list[tuple[Any, int]]:
         """Return the lanes, and how far each must be committed so that all that is recorded now is."""
-        return [(lane, lane.stamp, sum(lane.refused)) for lane in list(self.journal.all_lanes)]
+        return [(lane, lane.stamp) for lane in list(self.journal.all_lanes)]
 
-    def reached(self, targets: list[tuple[Any, int, int]]) -> bool:
+    def reached(self, targets: list[tuple[Any, int]]) -> bool:
         """Tell whether the lanes have been committed that far."""
-        return all(
-            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp, _ in targets
-        )
+        return all(stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp in targets)
 
     def result(self, *, complete: bool) -> FlushResult:
         """Return the figures of this moment."""
