@@ -1,7 +1,7 @@
 """Values that nobody can store: the user's function gives its own result, and the row is there without them."""
 
-import logging
 import json
+import logging
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -135,7 +135,9 @@ class Recorder:
 
     def reached(self, targets: list[tuple[Any, int]]) -> bool:
         """Tell whether the lanes have been committed that far."""
-        return all(stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp in targets)
+        return all(
+            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp in targets
+        )
 
     def result(self, *, complete: bool) -> FlushResult:
         """Return the figures of this moment."""

@@ -207,12 +207,21 @@ class Writer:
         self._record_open()
 
     async def _finish(self, own: Outlet) -> None:
-        """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
+        """After the last pass: remove the journal, or leave it to the next writer if something waits in it.
+
+        What is still open then is abandoned, as it would be by whoever adopts a journal: should it end all the same, its
+        final row replaces that.
+        """
         assert self.drainer is not None
         assert self.sink is not None
         if not self._alone:
             return
         done = self.last_error is None and self.drainer.is_drained(own)
+        if done:
+            try:
+                await self.sink.abandon(own.journal_id)
+            except StoreUnavailableError:
+                done = False
         if self._journal.close(delete=done):
             try:
                 await self.sink.forget(own.journal_id)
