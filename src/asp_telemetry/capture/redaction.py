@@ -6,7 +6,7 @@ from typing import Any
 _MARK = "[redacted]"
 
 # How the names of secrets end: `token` is one, and so are `access_token`, `accessToken` and `GITHUB_TOKEN`.
-_SECRET_NAMES = (
+_ENDINGS = (
     "(?:(?:api|access|private|secret)[_-]?key|secret|token|password|passwd|passphrase|pwd|authorization)"
 )
 
@@ -21,12 +21,12 @@ _PATTERNS = (
     (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", rf"\1 {_MARK}"),
     (r"(://[^/\s:@]*:)[^@\s/]+@", rf"\1{_MARK}@"),
     (
-        rf"(?i)({_SECRET_NAMES}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{{4,}}",
+        rf"(?i)({_ENDINGS}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{{4,}}",
         rf"\1{_MARK}",
     ),
 )  # fmt: skip
 
-_NAME_OF_SECRET = rf"(?i){_SECRET_NAMES}$"
+_NAME_OF_SECRET = rf"(?i){_ENDINGS}$"
 
 
 @cache
