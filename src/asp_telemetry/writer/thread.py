@@ -116,7 +116,7 @@ class Writer:
 
             anyio.run(self._run)
         except Exception as error:
-            note("the writer thread ended", error, "what is journalled waits for the next start")
+            self._note(error, "the writer thread ended")
         finally:
             self.stopped.set()
 
