@@ -71,7 +71,7 @@ class Drainer:
         self._builder = RowBuilder()
         self._lanes: dict[str, LaneState] = {}
         self._loaded: dict[str, dict[str, Checkpoint]] = {}
-        self._identity: str | None = None
+        self._identity = ""
         self._parts: deque[Part] = deque()
         self._considerate = considerate
 
@@ -116,8 +116,6 @@ class Drainer:
             else:
                 self._parts.popleft()
                 count += len(part.entries) + len(part.rejections)
-        for outlet in outlets:
-            outlet.remember_database(identity)
         return max(count, 1)
 
     def _reload(self) -> None:
@@ -210,6 +208,8 @@ class Drainer:
         await self._sink.write(Batch(entries, moves, rejections))
         for move in moves:
             state = self._lanes[move.lane]
+            # Before the commit shows: a process may be killed as soon as its flush has returned.
+            state.outlet.remember_database(self._identity)
             state.committed = replace(move.after)
             if move.lane in reached:
                 state.committed_stamp = reached[move.lane].stamp
