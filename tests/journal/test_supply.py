@@ -133,6 +133,8 @@ def test_memory_is_the_last_resort(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert numbers(read_own(journal, 1, records[-1].end)) == list(
         range(append.number - 4999, append.number + 1)
     )
+    OwnOutlet(journal).retire(1, read_own(journal, 1, records[-1].end)[-1].end)
+    assert journal.trouble is None
     journal.close(delete=True)
 
 
