@@ -39,7 +39,10 @@ def note(reason: str, error: BaseException | None = None, remedy: str = "") -> N
         _counts["trouble while counting trouble"] = _counts.get("trouble while counting trouble", 0) + 1
     if reason not in _told:
         _told.add(reason)
-        _log(reason, error, remedy)
+        try:
+            _log(reason, error, remedy)
+        except Exception:  # a handler or filter of the host's; logging lets their exceptions through
+            _counts["a log handler raised"] = _counts.get("a log handler raised", 0) + 1
 
 
 def _log(reason: str, error: BaseException | None, remedy: str) -> None:

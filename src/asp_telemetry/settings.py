@@ -136,18 +136,29 @@ def absolute_database(url: str) -> str:
     """
     try:
         parts = urlsplit(str(url))
-    except ValueError as error:
-        raise ConfigurationError(f"the database URL {url!r} cannot be read: {error}; {_REMEDY}") from None
+        _ = parts.port
+    except ValueError:
+        # The error's own text may quote a part of the password.
+        raise ConfigurationError(
+            f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
+            "postgresql://user:password@host:port/database, with special characters of the password as %XX"
+        ) from None
     if parts.scheme in _POSTGRES:
-        if not parts.path.strip("/"):
+        if not parts.path.strip("/") or "://" not in str(url):
             raise ConfigurationError(
-                f"the database URL {destination_of(url)!r} names no database; write postgresql://user@host/database"
+                f"the database URL {_without_user(url)!r} names no database; write postgresql://user@host/database"
             )
         return str(url)
     if parts.scheme != _SQLITE:
-        shown = f"{parts.scheme}://…" if parts.scheme and parts.netloc else str(url)
+        shown = f"{parts.scheme}://…" if parts.scheme and parts.netloc else _without_user(url)
         raise ConfigurationError(f"the database URL {shown!r} has no scheme that is known; {_REMEDY}")
     return f"sqlite:///{quote(str(sqlite_path(url)))}"
+
+
+def _without_user(url: str) -> str:
+    """Show a URL that may be malformed: what stands before its last @ may hold a password."""
+    before, at, rest = str(url).rpartition("@")
+    return f"…@{rest}" if at and before else str(url)
 
 
 def sqlite_path(url: str) -> Path:

@@ -254,6 +254,7 @@ def test_a_dead_writer_thread_loses_nothing(host: Host, monkeypatch: pytest.Monk
         patched.setattr(Writer, "_work", die)
         double(1)
         until(lambda: not asp.stats()["writer_alive"])
+        assert asp.stats()["last_error"] == "MemoryError: as told"
         assert any("the writer thread ended" in message for message in host.messages())
         assert [double(number) for number in range(2, 1000)] == [2 * number for number in range(2, 1000)]
         assert host.account()["pending"] == 999

@@ -1,6 +1,7 @@
 """Values that nobody can store: the user's function gives its own result, and the row is there without them."""
 
 import json
+import logging
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -194,3 +195,21 @@ def test_exceptions_reach_the_caller_as_they_are(host: Host) -> None:
     assert caught.value is error
     assert host.settled()["stored"] == 1
     assert host.rows("SELECT status, error_type FROM execution_traces") == [("error", "UnspeakableError")]
+
+
+def test_a_log_handler_that_raises_does_not_reach_the_host(host: Host) -> None:
+    """What this package logs goes through the host's handlers; one that is broken costs the message, not the call."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError(record.getMessage())
+
+    host.configure()
+    handler = Broken()
+    logging.getLogger("asp_telemetry").addHandler(handler)
+    try:
+        with asp.span("work") as span:
+            span.record_metric("Quality", float("nan"), "share")
+    finally:
+        logging.getLogger("asp_telemetry").removeHandler(handler)
+    assert asp.stats()["troubles"]["a log handler raised"] == 1

@@ -9,6 +9,7 @@ from lanes import Appender, claim, make_journal, numbers, read_own, segment_file
 
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.journal.header import FILE_NAME, JournalHeader, read_journal_header, remove_journal
+from asp_telemetry.journal.journal import LOCK_NAME
 from asp_telemetry.journal.layout import CELLS, FORMAT_VERSION
 from asp_telemetry.journal.outlet import ForeignOutlet, OwnOutlet, find_journals
 
@@ -88,6 +89,21 @@ def test_a_sidecar_follows_a_living_journal_to_its_end(tmp_path: Path) -> None:
     assert reader.lost == 0
     assert outlet.delete()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_journal_that_cannot_be_claimed_is_let_go_of(tmp_path: Path) -> None:
+    """Fail to ask whether the owner lives: no lock is kept, so that a later try finds the journal free."""
+    journal = make_journal(tmp_path)
+    assert journal.directory is not None
+    journal.close(delete=False)
+    (journal.directory / LOCK_NAME).unlink()
+    (journal.directory / LOCK_NAME).mkdir()
+    outlet = ForeignOutlet(journal.directory, journal.header)
+    assert not outlet.claim(also_living=False)
+    (journal.directory / LOCK_NAME).rmdir()
+    again = ForeignOutlet(journal.directory, journal.header)
+    assert again.claim(also_living=False)
+    again.release()
 
 
 def test_refusals_survive_the_death_of_their_process(tmp_path: Path) -> None:

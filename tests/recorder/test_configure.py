@@ -246,3 +246,66 @@ def test_empty_variables_count_as_not_set(tmp_path):
         **variables,
     )
     assert done.stdout.split() == ["True", f"sqlite:///{tmp_path}/data/asp_telemetry.db"]
+
+
+def test_a_relative_path_is_the_one_at_configure(tmp_path):
+    """A program that changes its folder after configure() still records where configure() said."""
+    (tmp_path / "later").mkdir()
+    run(
+        """
+        import os
+        import asp_telemetry as asp
+        asp.configure("sqlite:///here.db")
+        os.chdir("later")
+        with asp.span("first"):
+            pass
+        asp.shutdown()
+        os.chdir("/")
+        with asp.span("second"):
+            pass
+        """,
+        tmp_path,
+    )
+    assert names(tmp_path / "here.db") == ["first", "second"]
+
+
+def test_a_refused_flush_on_sigterm_leaves_no_setting_behind(tmp_path):
+    """configure() that raises has changed nothing: the next one is the first."""
+    run(
+        """
+        import threading
+        import asp_telemetry as asp
+        def wrong():
+            try:
+                asp.configure("sqlite:///a.db", flush_on_sigterm=True)
+            except asp.ConfigurationError:
+                asp.configure("sqlite:///b.db")
+                with asp.span("work"):
+                    pass
+        thread = threading.Thread(target=wrong)
+        thread.start()
+        thread.join()
+        """,
+        tmp_path,
+    )
+    assert names(tmp_path / "b.db") == ["work"]
+
+
+def test_the_sigterm_variable_costs_no_record_made_in_another_thread(tmp_path):
+    """Only the main thread can set signal handlers; a first record from another one is kept all the same."""
+    run(
+        """
+        import threading
+        import asp_telemetry as asp
+        def work():
+            with asp.span("work"):
+                pass
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """,
+        tmp_path,
+        ASP_FLUSH_ON_SIGTERM="1",
+        ASP_DATABASE_URL="sqlite:///a.db",
+    )
+    assert names(tmp_path / "a.db") == ["work"]

@@ -26,8 +26,7 @@ _LAST_PASS_SECONDS = 0.05
 _lock = threading.RLock()
 _recorder: Recorder | None = None
 _idle = Idle()
-_given: dict[str, Any] = {}
-_configured = False
+_configured: "Settings | None" = None
 _making = False
 _early: list[tuple[Any, ...]] = []
 _exiting = False
@@ -52,7 +51,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         >>> import asp_telemetry as asp
         >>> asp.configure("sqlite:///data/asp_telemetry.db", project_id="ASP-Platform", replace=True)
     """
-    global _configured, _given, _idle
+    global _configured, _idle
     from asp_telemetry.settings import NAMES, resolve  # noqa: PLC0415 - imported when it is needed
 
     unknown = sorted(set(settings) - NAMES)
@@ -60,21 +59,22 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         raise ConfigurationError(
             f"configure() has no setting named {', '.join(unknown)}; it knows {', '.join(sorted(NAMES))}"
         )
-    given = {**settings, **({} if database is None else {"database": database})}
-    wanted = resolve(given)
+    wanted = resolve(settings if database is None else {**settings, "database": database})
     if replace and _recorder is not None and wanted != _recorder.settings:
         shutdown()
     with _lock:
         recorder = _recorder
         if recorder is not None and wanted != recorder.settings:
             _take_over(recorder, wanted)
-        elif recorder is None and _configured and not replace and wanted != resolve(_given):
-            raise ConfigurationError(_conflict(resolve(_given), wanted))
-        _given, _configured = given, True
+        elif _configured is not None and not replace and wanted != _configured:
+            raise ConfigurationError(_conflict(_configured, wanted))
+        if wanted.flush_on_sigterm:
+            chain_sigterm(_flush_at_sigterm)
+        _apply(wanted)
+        _configured = wanted
         if recorder is not None:
             recorder.settled = True
-        _apply(wanted)
-        if recorder is None:
+        else:
             _idle = Idle()
             state.append = _first_append
             state.expect_first_span()
@@ -84,7 +84,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
 
 def _take_over(recorder: Recorder, wanted: "Settings") -> None:
     """Let records that were made before the first `configure()` go where it says, if none has gone elsewhere yet."""
-    if _configured or recorder.draining or not recorder.settings.writer:
+    if _configured is not None or recorder.draining or not recorder.settings.writer:
         raise ConfigurationError(_conflict(recorder.settings, wanted))
     from dataclasses import replace as changed  # noqa: PLC0415 - imported when it is needed
 
@@ -109,8 +109,6 @@ def _apply(settings: "Settings") -> None:
     state.sample_rate = settings.sample_rate
     state.enabled = not settings.disabled
     guard.be_strict(settings.strict)
-    if settings.flush_on_sigterm:
-        chain_sigterm(_flush_at_sigterm)
 
 
 def _first_append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
@@ -161,17 +159,27 @@ def _make_recorder() -> Recorder | None:
     global _recorder, _exit_registered
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - imported at the first record
 
-    settings = resolve(_given)
-    if not _configured:
+    settings = resolve({}) if _configured is None else _configured
+    if _configured is None:
         _apply(settings)
+        if settings.flush_on_sigterm:
+            _try_to_chain_sigterm()
     if settings.disabled:
         return None
-    _recorder = Recorder(settings, _lock, settled=_configured)
+    _recorder = Recorder(settings, _lock, settled=_configured is not None)
     hold_contexts()
     if not _exit_registered:
         _exit_registered = True
         register_exit(_at_exit)
     return _recorder
+
+
+def _try_to_chain_sigterm() -> None:
+    """Do without the flush where the first record comes from another thread than the main one."""
+    try:
+        chain_sigterm(_flush_at_sigterm)
+    except ConfigurationError as error:
+        guard.note("SIGTERM will not flush", error, "records wait in the journal for the next start")
 
 
 def flush(timeout: float = 5.0) -> FlushResult:
@@ -220,7 +228,7 @@ async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the s
     return recorder.result(complete=done)
 
 
-def _begin_flush(recorder: Recorder) -> list[tuple[Any, int, int]]:
+def _begin_flush(recorder: Recorder) -> list[tuple[Any, int]]:
     recorder.settled = True
     targets = recorder.targets()
     if not _exiting:

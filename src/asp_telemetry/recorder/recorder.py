@@ -96,16 +96,16 @@ class Recorder:
         bases = [self.settings.journal_dir, *([self.early_base] if self.early_base is not None else [])]
         return Adoption(bases, self.settings.destination, self.journal.journal_id)
 
-    def record_open(self) -> int:
-        """Record the executions that have been open for over a second, each once; return how many are open still."""
+    def record_open(self) -> bool:
+        """Record the executions that have been open for over a second, each once; tell whether any is open at all."""
         live = state.live
         if not live:
             self._opened.clear()
-            return 0
+            return False
         try:
             spans = list(live.items())
         except RuntimeError:
-            return len(self._opened)  # it changed while we looked; the next pass looks again
+            return True  # it changed while we looked; the next pass looks again
         now = perf_counter_ns()
         for span_id, span in spans:
             if span_id in self._opened or not span[CLOCK]:
@@ -116,7 +116,7 @@ class Recorder:
             if not span[STATE] and not span[FLAGS] & int(Flag.UNSAMPLED):
                 self.append(Kind.OPEN, 0, 0, span, None)
         self._opened &= set(live)
-        return len(self._opened)
+        return True
 
     def pending(self) -> int:
         """Return how many records wait in the journal."""
@@ -130,14 +130,14 @@ class Recorder:
                     return found.committed_stamp
         return int(lane.first_stamp)
 
-    def targets(self) -> list[tuple[Any, int, int]]:
+    def targets(self) -> list[tuple[Any, int]]:
         """Return the lanes, and how far each must be committed so that all that is recorded now is."""
-        return [(lane, lane.stamp, sum(lane.refused)) for lane in list(self.journal.all_lanes)]
+        return [(lane, lane.stamp) for lane in list(self.journal.all_lanes)]
 
-    def reached(self, targets: list[tuple[Any, int, int]]) -> bool:
+    def reached(self, targets: list[tuple[Any, int]]) -> bool:
         """Tell whether the lanes have been committed that far."""
         return all(
-            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp, _ in targets
+            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp in targets
         )
 
     def result(self, *, complete: bool) -> FlushResult:

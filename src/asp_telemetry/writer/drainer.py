@@ -71,7 +71,7 @@ class Drainer:
         self._builder = RowBuilder()
         self._lanes: dict[str, LaneState] = {}
         self._loaded: dict[str, dict[str, Checkpoint]] = {}
-        self._identity: str | None = None
+        self._identity = ""
         self._parts: deque[Part] = deque()
         self._considerate = considerate
 

@@ -31,8 +31,8 @@ class Writer:
         journal: This process's journal.
         make_sink: Makes the sink, in the writer's thread: drivers are imported there.
         make_adoption: Makes what looks for orphans.
-        record_open: Called several times a second, to record executions that have been open for long; tells how many
-            of those are open still.
+        record_open: Called several times a second, to record executions that have been open for long; tells whether
+            any is open at all.
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
     """
 
@@ -41,7 +41,7 @@ class Writer:
         journal: Journal,
         make_sink: Callable[[], Sink],
         make_adoption: Callable[[], Adoption],
-        record_open: Callable[[], int],
+        record_open: Callable[[], bool],
         may_begin: Callable[[], bool],
     ) -> None:
         self._journal = journal
@@ -117,7 +117,7 @@ class Writer:
 
             anyio.run(self._run)
         except Exception as error:
-            note("the writer thread ended", error, "what is journalled waits for the next start")
+            self._note(error, "the writer thread ended")
         finally:
             self.stopped.set()
 
@@ -149,7 +149,7 @@ class Writer:
         assert self.drainer is not None
         assert self.sink is not None
         own: Outlet = OwnOutlet(self._journal)
-        retry, look_at, left_open = _FIRST_RETRY_SECONDS, 0.0, 0
+        retry, look_at, left_open = _FIRST_RETRY_SECONDS, 0.0, False
         while True:
             self.heartbeat = monotonic()
             stopping = self._stopping
@@ -206,7 +206,7 @@ class Writer:
             journal.supply.lay_in(min(rolled + 1, _MOST_SPARE))
         self._record_open()
 
-    async def _finish(self, own: Outlet, left_open: int) -> None:
+    async def _finish(self, own: Outlet, left_open: bool) -> None:
         """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
         assert self.drainer is not None
         assert self.sink is not None
