@@ -11,7 +11,7 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.collecting import hold_contexts
 from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.forks import imports
+from asp_telemetry.forks import imports, watch_forks
 from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
 
@@ -119,6 +119,7 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
             return state.append(kind, status, duration, span, payload)
         _making = True
         try:
+            watch_forks()
             with imports:
                 recorder = _make_recorder()
             if recorder is not None:
