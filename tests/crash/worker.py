@@ -210,6 +210,9 @@ def bare_fork(report: str, run: str, numbers: int) -> None:
 
 def many_forks(report: str, run: str, numbers: int) -> None:
     """Fork many children, a few at a time, each of which records one call under the parent's span."""
+    # What children would each have to import and to lay out, they inherit.
+    lookup(0)
+    asp.flush(timeout=20)
     with asp.span(f"around {run}", kind="agent"):
         for first in range(1, numbers + 1, 20):
             batch = [
