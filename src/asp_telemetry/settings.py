@@ -98,7 +98,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
             continue
         try:
             values[name] = read(raw)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
     database = absolute_database(values.pop("database", DEFAULT_DATABASE))
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
@@ -111,7 +111,14 @@ def absolute_database(url: str) -> str:
     Raises:
         ConfigurationError: If the scheme is unknown or the URL names no database file.
     """
-    parts = urlsplit(str(url))
+    try:
+        parts = urlsplit(str(url))
+    except ValueError as error:
+        scheme = str(url).partition("://")[0]
+        raise ConfigurationError(
+            f"the database URL '{scheme}://…' cannot be read: {error}; write sqlite:///path/to/file.db "
+            "(four slashes for an absolute path) or postgresql://user:password@host/database"
+        ) from None
     if parts.scheme in _POSTGRES:
         if not parts.path.strip("/"):
             raise ConfigurationError(
@@ -135,9 +142,9 @@ def sqlite_path(url: str) -> Path:
     """
     rest = str(url).removeprefix("sqlite://")
     name = unquote(rest.partition("?")[0].removeprefix("/"))
-    if not rest.startswith("/") or name in {"", ":memory:"}:
+    if not rest.startswith("/") or name in {"", ":memory:"} or "\0" in name or Path(name).is_dir():
         raise ConfigurationError(
-            f"the database URL {url!r} names no file; write sqlite:///data/asp_telemetry.db or sqlite:////absolute/path.db"
+            f"the database URL {destination_of(url)!r} names no file; write sqlite:///data/asp_telemetry.db or sqlite:////absolute/path.db"
         )
     return Path(os.path.abspath(name))  # noqa: PTH100 - see resolve
 
@@ -211,7 +218,7 @@ def _text(raw: Any) -> str:
 
 def _path(raw: Any) -> str:
     text = os.fspath(raw)
-    if not text:
+    if not text or "\0" in str(text):
         raise ValueError("it must name a folder")
     return str(text)
 

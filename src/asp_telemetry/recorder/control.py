@@ -52,6 +52,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     """
     global _configured, _given
     from asp_telemetry.settings import NAMES, resolve  # noqa: PLC0415 - imported when it is needed
+    from asp_telemetry.stores import require_store  # noqa: PLC0415
 
     unknown = sorted(set(settings) - NAMES)
     if unknown:
@@ -60,6 +61,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         )
     given = {**settings, **({} if database is None else {"database": database})}
     wanted = resolve(given)
+    require_store(wanted.database)
     if replace and _recorder is not None and wanted != _recorder.settings:
         shutdown()
     with _lock:
@@ -145,8 +147,10 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
 def _make_recorder() -> Recorder | None:
     global _recorder, _exit_registered
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - imported at the first record
+    from asp_telemetry.stores import require_store  # noqa: PLC0415
 
     settings = resolve(_given)
+    require_store(settings.database)
     if not _configured:
         _apply(settings)
     if settings.disabled:
@@ -263,7 +267,7 @@ def stats() -> dict[str, Any]:
     """Return what became of the records of this process, and how the writer does.
 
     Returns:
-        `accepted == stored + pending + rejected + dropped`, with the reasons of drops, the lag of the database, the
+        `accepted == stored + pending + rejected + dropped`, in all and under `sinks`, with the reasons of drops, the lag of the database, the
         journal's bytes, the writer's heartbeat and last error, and `troubles`: what was kept away from the host.
 
     Example:
