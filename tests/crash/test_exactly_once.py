@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 from time import monotonic, sleep
 
 import pytest
@@ -173,6 +172,30 @@ def test_a_thousand_forked_children_never_share_an_id(matrix: Matrix) -> None:
     assert ids == [(1 + 1 + 1000 + 1000 // 5 + 1000 // 7, 2)]
 
 
+def test_the_next_start_finishes_what_a_killed_process_left(matrix: Matrix) -> None:
+    """Kill a process, and start another on the same database: without any drain its calls are there, each once."""
+    worker = matrix.start("load")
+    worker.wait_until_loaded()
+    while worker.returned[OPENED] / 1e9 + _SURELY_OPEN_SECONDS > monotonic():
+        sleep(0.02)
+    worker.send(signal.SIGKILL)
+    [left] = matrix.journals()
+    following = matrix.start("load")
+    following.wait_until_loaded()
+    deadline = monotonic() + 20
+    while left.exists():
+        assert monotonic() < deadline, "the journal was not adopted"
+        sleep(0.02)
+    matrix.check(worker, LOADED)
+    held = matrix.rows("SELECT status FROM execution_traces WHERE name = ?", f"held {worker.run}")
+    assert held == [("abandoned",)]
+    following.send(signal.SIGKILL)
+    matrix.drain()
+    matrix.check_nothing_doubled()
+    for each in matrix.workers:
+        matrix.check(each, LOADED)
+
+
 def test_an_orphaned_task_fails_with_the_reason_and_can_be_entered_again(matrix: Matrix) -> None:
     """Lose a process inside a task: the task has failed and says why, until it is entered again and completed."""
     worker = matrix.start("load")
@@ -191,20 +214,22 @@ def test_an_orphaned_task_fails_with_the_reason_and_can_be_entered_again(matrix:
 
 
 def test_two_drainers_without_locks_store_each_record_once(matrix: Matrix) -> None:
-    """Let two drainers work on the same journals at once, without any lock: positions alone keep everything exact."""
+    """Let processes drain the same journals at once, without any lock: positions alone keep everything exact."""
     for _ in range(6):
         worker = matrix.start("load")
         worker.wait_until_loaded()
         sleep(0.2)
         worker.send(signal.SIGKILL)
-    drains = [Thread(target=matrix.drain, kwargs={"use_locks": False}) for _ in range(3)]
-    for drain in drains:
-        drain.start()
-    for drain in drains:
-        drain.join()
+    dead = list(matrix.workers)
+    drainers = [matrix.start("drain") for _ in range(3)]
+    for drainer in drainers:
+        drainer.wait_for(0)
+    (matrix.folder / "go").touch()
+    for drainer in drainers:
+        assert drainer.process.wait(60) == 0, matrix.errors(drainer)
     assert matrix.journals() == []
     matrix.check_nothing_doubled()
-    for worker in matrix.workers:
+    for worker in dead:
         matrix.check(worker, LOADED)
 
 

@@ -27,7 +27,7 @@ _PAUSE_SECONDS = 0.000_05
 
 @dataclass
 class LaneState:
-    """Know how far one lane has been read, and how far what was read is committed."""
+    """Know how far one lane has been read, whether that is all there was, and how far it is committed."""
 
     outlet: Outlet
     number: int
@@ -37,6 +37,7 @@ class LaneState:
     committed_stamp: int = -1
     counted_lost: int = 0
     refused: int = 0
+    at_end: bool = False
 
 
 @dataclass
@@ -95,13 +96,8 @@ class Drainer:
         if identity != self._identity:
             self._identity = identity
             self._reload()
-        if not self._parts:
-            for outlet in outlets:
-                await self._meet(outlet)
-            part = self._collect(outlets)
-            if not part.reached:
-                return 0
-            self._parts.append(part)
+        if not await self._gather(outlets):
+            return 0
         count = 0
         while self._parts:
             part = self._parts[0]
@@ -126,6 +122,19 @@ class Drainer:
         self._loaded.clear()
         self._parts.clear()
 
+    async def _gather(self, outlets: list[Outlet]) -> bool:
+        """Read what there is, unless something read before still waits; False if there is nothing to commit."""
+        for state in self._lanes.values():
+            state.at_end = False
+        if self._parts:
+            return True
+        for outlet in outlets:
+            await self._meet(outlet)
+        part = self._collect(outlets)
+        if part.reached:
+            self._parts.append(part)
+        return bool(part.reached)
+
     async def _meet(self, outlet: Outlet) -> None:
         journal_id = outlet.journal_id
         if journal_id not in self._loaded:
@@ -142,19 +151,19 @@ class Drainer:
         entries: list[Entry] = []
         rejections: list[Rejection] = []
         reached: dict[str, Reached] = {}
-        lively = [
-            state
-            for outlet in outlets
-            for state in self.states(outlet.journal_id)
-            if not outlet.is_quiet(state.number, state.reader.next_stamp, state.refused)
-        ]
+        lively: list[LaneState] = []
+        for outlet in outlets:
+            for state in self.states(outlet.journal_id):
+                state.at_end = outlet.is_quiet(state.number, state.reader.next_stamp, state.refused)
+                if not state.at_end:
+                    lively.append(state)
         unread = deque(lively)
         while unread and len(entries) < BATCH:
             # Piece by piece from lane to lane, so that a busy one does not keep the others waiting.
             if self._read_piece(unread[0], entries, rejections):
                 unread.rotate(-1)
             else:
-                unread.popleft()
+                unread.popleft().at_end = True
             if self._considerate:
                 sleep(_PAUSE_SECONDS)
         for state in lively:
@@ -218,12 +227,12 @@ class Drainer:
                 state.outlet.retire(state.number, move.after.position)
 
     def is_drained(self, outlet: Outlet) -> bool:
-        """Tell whether all that a journal holds now has been committed."""
+        """Tell whether all that a journal held when the last pass read it has been committed."""
         if self._parts:
             return False
         states = self.states(outlet.journal_id)
         return {state.number for state in states} >= set(outlet.lanes()) and all(
-            self._reached(state) is None for state in states
+            state.at_end and self._reached(state) is None for state in states
         )
 
     def forget(self, journal_id: str) -> None:
