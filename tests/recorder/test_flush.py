@@ -114,6 +114,8 @@ def test_figures_add_up(recorded):
     figures = asp.stats()
     parts = ("stored", "pending", "rejected", "dropped")
     assert figures["accepted"] == sum(figures[part] for part in parts) == count(recorded.path)
+    account = {part: figures[part] for part in ("accepted", *parts)}
+    assert figures["sinks"] == asp.flush(timeout=20).sinks == {"database": account}
     assert figures["writer_alive"]
     assert figures["last_error"] is None
 

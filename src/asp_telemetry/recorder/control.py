@@ -278,7 +278,15 @@ def stats() -> dict[str, Any]:
     """
     recorder = _recorder
     figures = (
-        {"accepted": 0, "stored": 0, "pending": 0, "rejected": 0, "dropped": 0, "drop_reasons": {}}
+        {
+            "accepted": 0,
+            "stored": 0,
+            "pending": 0,
+            "rejected": 0,
+            "dropped": 0,
+            "sinks": {},
+            "drop_reasons": {},
+        }
         if recorder is None
         else recorder.figures()
     )

@@ -141,9 +141,9 @@ class Recorder:
 
     def result(self, *, complete: bool) -> FlushResult:
         """Return the figures of this moment."""
-        figures = self.figures()
-        sink = {name: figures[name] for name in ("accepted", "stored", "pending", "rejected", "dropped")}
-        return FlushResult(complete, sink["pending"], sink["rejected"], sink["dropped"], {"database": sink})
+        sinks = self.figures()["sinks"]
+        sink = sinks["database"]
+        return FlushResult(complete, sink["pending"], sink["rejected"], sink["dropped"], sinks)
 
     def figures(self) -> dict[str, Any]:
         """Return what became of the records of this process; they add up."""
@@ -155,12 +155,16 @@ class Recorder:
         writer = self.writer
         trouble_since = None if writer is None else writer.unavailable_since
         pending = self.pending()
-        return {
+        account = {
             "accepted": self.journal.accepted,
             "stored": sum(found.committed.stored for found in states),
             "pending": pending,
             "rejected": sum(found.committed.rejected for found in states),
             "dropped": refused + lost,
+        }
+        return {
+            **account,
+            "sinks": {"database": account},
             "drop_reasons": _sum_reasons(lanes, lost),
             "queue_bytes": self.journal.supply.used_bytes,
             "lag_seconds": 0.0
