@@ -125,8 +125,15 @@ class Recorder:
         drainer = None if self.writer is None else self.writer.drainer
         if drainer is not None:
             for found in drainer.states(self.journal.journal_id):
-                if found.number == lane.number and found.committed_stamp >= 0:
+                if found.number != lane.number:
+                    continue
+                if found.committed_stamp >= 0:
                     return found.committed_stamp
+                # What this drainer has not committed itself, or not heard of, the checkpoint still tells.
+                account = found.committed
+                return (
+                    int(lane.first_stamp) + account.stored + account.rejected + account.dropped.get("lost", 0)
+                )
         return int(lane.first_stamp)
 
     def targets(self) -> list[tuple[Any, int, int]]:
