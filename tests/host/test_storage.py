@@ -382,6 +382,7 @@ def test_a_database_of_newer_code_is_left_alone(host: Host) -> None:
     assert str(host.database) in message
     assert "upgrade asp-telemetry" in message
     assert host.rows("SELECT count(*) FROM execution_traces") == [(1,)]
+    asp.shutdown(timeout=1)
 
 
 def test_a_dead_writer_thread_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
