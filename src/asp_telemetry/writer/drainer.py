@@ -34,7 +34,6 @@ class LaneState:
     key: str
     reader: LaneReader
     committed: Checkpoint
-    committed_stamp: int = -1
     counted_lost: int = 0
     refused: int = 0
     at_end: bool = False
@@ -54,7 +53,6 @@ class Reached:
     """State how far a lane has been read with a batch, and what was lost or refused on the way."""
 
     position: int
-    stamp: int
     dropped: dict[str, int]
     refused: int
 
@@ -199,7 +197,7 @@ class Drainer:
         total = sum(refused.counts.values())
         if reader.position == state.committed.position and dropped == state.committed.dropped:
             return None
-        return Reached(reader.position, reader.next_stamp, dropped, total)
+        return Reached(reader.position, dropped, total)
 
     async def _write(self, part: Part) -> None:
         entries, rejections, reached = part.entries, part.rejections, part.reached
@@ -221,10 +219,19 @@ class Drainer:
             state = self._lanes[move.lane]
             state.committed = replace(move.after)
             if move.lane in reached:
-                state.committed_stamp = reached[move.lane].stamp
                 state.counted_lost = state.reader.lost
                 state.refused = reached[move.lane].refused
-                state.outlet.retire(state.number, move.after.position)
+        for move in moves:
+            if move.lane in reached:
+                self._retire(self._lanes[move.lane], move.after.position)
+
+    @staticmethod
+    def _retire(state: LaneState, position: int) -> None:
+        """Delete what has been committed; whatever goes wrong, the commit stands and must not be repeated."""
+        try:
+            state.outlet.retire(state.number, position)
+        except OSError as error:
+            note("a committed segment cannot be deleted", error, "make the journal's folder writable")
 
     def is_drained(self, outlet: Outlet) -> bool:
         """Tell whether all that a journal held when the last pass read it has been committed."""
@@ -266,7 +273,7 @@ def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
 def _ends(entries: list[Entry]) -> dict[str, Reached]:
     """Return how far the entries alone take their lanes."""
     ends = {entry.lane: entry.end for entry in entries}
-    return {lane: Reached(end, -1, {}, 0) for lane, end in ends.items()}
+    return {lane: Reached(end, {}, 0) for lane, end in ends.items()}
 
 
 def _described(entry: Entry) -> dict[str, Any]:
