@@ -102,7 +102,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
             continue
         try:
             values[name] = read(raw)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
     database = absolute_database(values.pop("database", DEFAULT_DATABASE))
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
@@ -172,7 +172,7 @@ def sqlite_path(url: str) -> Path:
     rest = str(url)[len("sqlite://") :]
     name = unquote(rest.removeprefix("/"))
     if not rest.startswith("/") or name in {"", ":memory:"} or "\0" in name:
-        raise ConfigurationError(f"the database URL {url!r} names no file; {_REMEDY}")
+        raise ConfigurationError(f"the database URL {destination_of(url)!r} names no file; {_REMEDY}")
     if "?" in rest or "#" in rest:
         raise ConfigurationError(
             f"the database URL {url!r} has options, and an SQLite one takes none; write a ? or # of the file's name as "
@@ -261,7 +261,7 @@ def _text(raw: Any) -> str:
 
 
 def _path(raw: Any) -> str:
-    if not isinstance(raw, str | os.PathLike) or not os.fspath(raw):
+    if not isinstance(raw, str | os.PathLike) or not os.fspath(raw) or "\0" in str(raw):
         raise ValueError("it must name a folder")
     return str(os.fspath(raw))
 

@@ -60,6 +60,14 @@ def test_unknown_settings_are_refused_by_name():
         asp.configure(projectid="x")
 
 
+def test_a_database_without_a_store_is_refused_at_once():
+    """A database that this version cannot write to is refused by `configure()`, not later in the background."""
+    with pytest.raises(ConfigurationError, match="postgresql://host/db") as caught:
+        asp.configure("postgresql://ana:s3cret@host/db", replace=True)
+    assert "sqlite:///" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_records_before_configure_wait_for_it(tmp_path):
     """What is tracked while modules are imported goes where configure() says a moment later."""
     run(
@@ -107,7 +115,17 @@ def test_without_configure_the_variables_hold(tmp_path):
     assert names(tmp_path / "here.db") == ["x"]
 
 
-def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path):
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ASP_DATABASE_URL", "mysql://ana:s3cret@host/x"),
+        ("ASP_DATABASE_URL", "postgresql://ana:s3cret@host/x"),
+        ("ASP_DATABASE_URL", "mysql://ana:s3cret@[host/x"),
+        ("ASP_SAMPLE_RATE", "often"),
+        ("ASP_JOURNAL_MAX_BYTES", "lots"),
+    ],
+)
+def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path, variable, value):
     """Without configure() a bad variable switches recording off, says so once, and the program runs on."""
     done = run(
         """
@@ -117,11 +135,13 @@ def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path):
         print(work(), work())
         """,
         tmp_path,
-        ASP_DATABASE_URL="mysql://host/x",
+        **{variable: value},
     )
     assert done.stdout == "42 42\n"
     assert done.stderr.count("nothing is recorded") == 1
-    assert "sqlite:///" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert variable in done.stderr or "database URL" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_disabled_records_and_creates_nothing(tmp_path):

@@ -116,8 +116,33 @@ def test_figures_add_up(recorded):
     figures = asp.stats()
     parts = ("stored", "pending", "rejected", "dropped")
     assert figures["accepted"] == sum(figures[part] for part in parts) == count(recorded.path)
+    account = {part: figures[part] for part in ("accepted", *parts)}
+    assert figures["sinks"] == asp.flush(timeout=20).sinks == {"database": account}
     assert figures["writer_alive"]
     assert figures["last_error"] is None
+
+
+def test_figures_add_up_while_refused_rows_are_being_found(recorded):
+    """Ask again and again while the database refuses rows among many: the sum holds each time."""
+    for number in range(3000):
+        work(1)
+        if number % 500 == 0:
+            asp.record_bootstrap(
+                "refused", mode="Nowhere", tasks_completed=1, tasks_required=1, metric="MAPE", value=1, target=1,
+                direction="lower_is_better",
+            )  # fmt: skip
+    looks = 0
+    deadline = monotonic() + 20
+    while True:
+        figures = asp.stats()
+        looks += 1
+        parts = [figures[part] for part in ("stored", "pending", "rejected", "dropped")]
+        assert figures["accepted"] == sum(parts) == 3006
+        if not figures["pending"]:
+            break
+        assert monotonic() < deadline
+    assert figures["rejected"] == 6
+    assert looks > 10
 
 
 def test_recording_goes_on_after_shutdown(recorded):

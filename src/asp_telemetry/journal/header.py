@@ -12,6 +12,8 @@ from asp_telemetry.journal.layout import FORMAT_VERSION
 
 FILE_NAME = "journal.json"
 
+_REMOVALS = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class JournalHeader:
@@ -58,13 +60,19 @@ def remove_journal(directory: Path) -> bool:
     Returns:
         Whether it is gone; a journal that is still there keeps its checkpoints, or it would be stored once more.
     """
-    try:
-        for path in sorted(directory.iterdir(), key=lambda path: path.name == FILE_NAME):
-            path.unlink(missing_ok=True)
-        directory.rmdir()
-    except OSError as error:
-        if directory.exists():
-            note("a finished journal cannot be removed", error, f"delete {directory} yourself")
+    failure: OSError | None = None
+    # Whoever has seen the header just before it went may still have put a lock file there.
+    for _ in range(_REMOVALS):
+        try:
+            for path in sorted(directory.iterdir(), key=lambda path: path.name == FILE_NAME):
+                path.unlink(missing_ok=True)
+            directory.rmdir()
+        except OSError as error:
+            failure = error
+        if not directory.exists():
+            break
+    else:
+        note("a finished journal cannot be removed", failure, f"delete {directory} yourself")
     return not (directory / FILE_NAME).exists()
 
 

@@ -11,7 +11,7 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.collecting import hold_contexts
 from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.forks import imports
+from asp_telemetry.forks import imports, watch_forks
 from asp_telemetry.recorder.idle import Idle
 from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
@@ -53,6 +53,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     """
     global _configured, _idle
     from asp_telemetry.settings import NAMES, resolve  # noqa: PLC0415 - imported when it is needed
+    from asp_telemetry.stores import require_store  # noqa: PLC0415
 
     unknown = sorted(set(settings) - NAMES)
     if unknown:
@@ -60,6 +61,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             f"configure() has no setting named {', '.join(unknown)}; it knows {', '.join(sorted(NAMES))}"
         )
     wanted = resolve(settings if database is None else {**settings, "database": database})
+    require_store(wanted.database)
     if replace and _recorder is not None and wanted != _recorder.settings:
         shutdown()
     with _lock:
@@ -136,6 +138,7 @@ def _connect() -> None:
     recorder = None
     _making = True
     try:
+        watch_forks()
         with imports:
             recorder = _make_recorder()
         # While `_making` holds: a signal handler in between would make a second recorder.
@@ -158,8 +161,10 @@ def _connect() -> None:
 def _make_recorder() -> Recorder | None:
     global _recorder, _exit_registered
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - imported at the first record
+    from asp_telemetry.stores import require_store  # noqa: PLC0415
 
     settings = resolve({}) if _configured is None else _configured
+    require_store(settings.database)
     if _configured is None:
         _apply(settings)
         if settings.flush_on_sigterm:
@@ -287,7 +292,8 @@ def stats() -> dict[str, Any]:
     """Return what became of the records of this process, and how the writer does.
 
     Returns:
-        accepted, stored, pending, rejected, dropped: numbers of records; the first is the sum of the others.
+        accepted, stored, pending, rejected, dropped: numbers of records; the first is the sum of the others. sinks: the
+        same by sink.
         drop_reasons: how many were dropped for which reason.
         queue_bytes: what the journals of this destination occupy. lag_seconds: for how long the oldest of this process
         may have waited. unavailable_seconds: for how long the database has been away, or None.

@@ -35,6 +35,7 @@ class Idle:
             "pending": 0,
             "rejected": 0,
             "dropped": self._lost,
+            "sinks": {},
             "drop_reasons": {"configuration": self._lost} if self._lost else {},
             "queue_bytes": 0,
             "lag_seconds": 0.0,

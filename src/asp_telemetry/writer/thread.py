@@ -56,6 +56,7 @@ class Writer:
         self._house_bell = Bell()
         self._stopping = False
         self._alone = False
+        self._look_at = 0.0
         self.stopped = threading.Event()
         self.heartbeat = monotonic()
         self.last_error: str | None = None
@@ -146,23 +147,14 @@ class Writer:
             await self.sink.close()
 
     async def _work(self, adoption: Adoption) -> None:
-        assert self.drainer is not None
-        assert self.sink is not None
         own: Outlet = OwnOutlet(self._journal)
-        retry, look_at, left_open = _FIRST_RETRY_SECONDS, 0.0, False
+        retry, left_open = _FIRST_RETRY_SECONDS, False
         while True:
-            self.heartbeat = monotonic()
             stopping = self._stopping
             pause = _INTERVAL_SECONDS
             try:
                 left_open = self._record_open()
-                if monotonic() >= look_at:
-                    adoption.look(await self.sink.open())
-                    look_at = monotonic() + _ADOPT_SECONDS
-                count = await self.drainer.drain([own, *adoption.outlets])
-                if count == 0:
-                    await adoption.finish(self.drainer, self.sink)
-                    self.drained_at = monotonic()
+                count = await self._pass(own, adoption)
                 retry, self.last_error, self.unavailable_since = _FIRST_RETRY_SECONDS, None, None
                 if count >= BATCH or (stopping and count):
                     continue
@@ -179,6 +171,23 @@ class Writer:
                 await self._finish(own, left_open)
                 return
             await self._bell.wait(pause)
+
+    async def _pass(self, own: Outlet, adoption: Adoption) -> int:
+        """Commit one batch, and look now and then for what others have left; return how many records it had."""
+        assert self.drainer is not None
+        assert self.sink is not None
+        self.heartbeat = begun = monotonic()
+        looks = begun >= self._look_at
+        if looks:
+            adoption.look(await self.sink.open())
+            self._look_at = begun + _ADOPT_SECONDS
+        count = await self.drainer.drain([own, *adoption.outlets])
+        # Under a steady load no pass ever finds nothing.
+        if looks or count == 0:
+            await adoption.finish(self.drainer, self.sink)
+        if count < BATCH:
+            self.drained_at = begun
+        return count
 
     def _note(self, error: Exception, what: str) -> None:
         self.last_error = f"{type(error).__name__}: {error}"
