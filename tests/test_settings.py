@@ -1,5 +1,6 @@
 """Settings: where each comes from, and what is said of one that cannot be used."""
 
+import math
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,7 +54,29 @@ def test_odd_file_names_survive(tmp_path, name):
         ({"database": "telemetry.db"}, {}, ["'telemetry.db'", "sqlite:///"]),
         ({"database": "sqlite://"}, {}, ["'sqlite://'", "names no file"]),
         ({"database": "sqlite:///:memory:"}, {}, [":memory:", "names no file"]),
+        ({"database": "sqlite:///a.db?mode=ro"}, {}, ["a.db?mode=ro", "takes none"]),
+        ({"database": "sqlite:////tmp"}, {}, ["names a folder", "name a file"]),
+        ({"database": "http://[bad"}, {}, ["http://[bad", "cannot be read"]),
+        ({"journal_dir": 5}, {}, ["journal_dir=", "5", "folder"]),
         ({"database": "postgresql://host"}, {}, ["postgresql://host", "names no database"]),
+        ({"database": "postgresql:ana:s3cret@host/x"}, {}, ["@host/x", "names no database"]),
+        ({"database": "postgresql://ana:s3cret/@host/x"}, {}, ["@host/x", "%XX"]),
+        ({"database": "postgresql://ana:s3cret@[::1/x"}, {}, ["@[::1/x", "cannot be read"]),
+        ({"database": "ana:s3cret@host/x"}, {}, ["@host/x", "sqlite:///"]),
+        (
+            {"database": "postgresql://ana:s3cret@[host/x"},
+            {},
+            ["@[host/x", "cannot be read", "%XX"],
+        ),
+        ({}, {"ASP_DATABASE_URL": "http://[::1"}, ["http://[::1", "cannot be read"]),
+        ({"database": "sqlite://ana:s3cret@host/a.db"}, {}, ["'sqlite://host/a.db'", "names no file"]),
+        ({"database": "sqlite:///a\0.db"}, {}, ["names no file"]),
+        ({"database": "sqlite:////"}, {}, ["'sqlite:////'", "names a folder"]),
+        ({"database": ""}, {}, ["''", "sqlite:///"]),
+        ({"journal_dir": "a\0b"}, {}, ["journal_dir=", "name a folder"]),
+        ({"journal_max_bytes": math.inf}, {}, ["journal_max_bytes=", "inf"]),
+        ({"sample_rate": math.nan}, {}, ["sample_rate=", "nan", "from 0 to 1"]),
+        ({"writer": "perhaps"}, {}, ["writer=", "'perhaps'", "true or false"]),
         ({"sample_rate": 3}, {}, ["sample_rate=", "3", "from 0 to 1"]),
         ({}, {"ASP_STRICT": "maybe"}, ["ASP_STRICT", "'maybe'", "true or false"]),
         ({}, {"ASP_JOURNAL_MAX_BYTES": "lots"}, ["ASP_JOURNAL_MAX_BYTES", "'lots'"]),

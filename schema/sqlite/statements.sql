@@ -212,13 +212,20 @@ ORDER BY journal_id;
 
 -- Checkpoints of journals whose files are gone are folded into one row, so that the account of losses stays whole.
 -- name: fold_lanes
-INSERT INTO journal_checkpoints (journal_id, position, stored, rejected, dropped, updated_at)
-SELECT 'retired', 0, sum(stored), sum(rejected), sum(dropped), :now FROM journal_checkpoints
+INSERT INTO journal_checkpoints (journal_id, position, stored, rejected, dropped, drop_reasons, updated_at)
+SELECT 'retired', 0, sum(stored), sum(rejected), sum(dropped), (
+    SELECT nullif(json_group_object(reason, number), '{}') FROM (
+      SELECT each.key AS reason, sum(each.value) AS number
+      FROM journal_checkpoints AS lane, json_each(lane.drop_reasons) AS each
+      WHERE lane.journal_id = 'retired' OR (lane.journal_id >= :journal || '/' AND lane.journal_id < :journal || '0')
+      GROUP BY each.key)),
+  :now
+FROM journal_checkpoints
 WHERE journal_id >= :journal || '/' AND journal_id < :journal || '0'
 HAVING count(*) > 0
 ON CONFLICT (journal_id) DO UPDATE SET
   stored = stored + excluded.stored, rejected = rejected + excluded.rejected, dropped = dropped + excluded.dropped,
-  updated_at = excluded.updated_at;
+  drop_reasons = excluded.drop_reasons, updated_at = excluded.updated_at;
 
 -- name: forget_lanes
 DELETE FROM journal_checkpoints WHERE journal_id >= :journal || '/' AND journal_id < :journal || '0';

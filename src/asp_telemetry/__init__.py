@@ -74,3 +74,8 @@ def _open_pool() -> Any:
             'open_pool() needs the driver asyncpg, which is not installed; run: pip install "asp-telemetry[postgres]"'
         ) from error
     return open_pool
+
+
+def __dir__() -> list[str]:
+    """List what users write, also what has not been imported yet."""
+    return [*__all__, "__version__"]

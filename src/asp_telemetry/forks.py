@@ -23,12 +23,14 @@ class Undivided:
         self._condition = threading.Condition()
         self._inside = 0
         self._own = threading.local()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._before_fork,
-                after_in_parent=self._after_fork_in_parent,
-                after_in_child=self._after_fork_in_child,
-            )
+
+    def register(self) -> None:
+        """Let forks wait from now on."""
+        os.register_at_fork(
+            before=self._before_fork,
+            after_in_parent=self._after_fork_in_parent,
+            after_in_child=self._after_fork_in_child,
+        )
 
     def __enter__(self) -> None:
         self._own.depth = self._depth() + 1
@@ -65,3 +67,20 @@ imports = Undivided(2.0)
 
 database_calls = Undivided(0.25)
 """Calls into a database library, whose locks a child inherits as they are."""
+
+_watching = False
+
+
+def watch_forks() -> None:
+    """Let forks wait for both kinds of stretches from now on; before the first record, in a caller's thread."""
+    global _watching
+    if _watching or not hasattr(os, "register_at_fork"):
+        return
+    _watching = True
+    # It and logging, which it imports, take locks before a fork and release them behind it. What is registered last
+    # comes first before a fork: if these came before the waiting, they would hold the locks that the imports waited
+    # for need; and if they were among those imports, they would release locks that they had never taken.
+    import concurrent.futures.thread  # noqa: F401, PLC0415 - an import of this package does not need it
+
+    imports.register()
+    database_calls.register()

@@ -2,6 +2,8 @@
 
 from threading import Lock
 
+from asp_telemetry.errors import AspTelemetryError
+
 _counts: dict[str, int] = {}
 _told: set[str] = set()
 _lock = Lock()
@@ -18,11 +20,11 @@ def trouble(reason: str, error: BaseException | None = None, remedy: str = "") -
         remedy: What the user can do about it.
 
     Raises:
-        BaseException: `error` itself, or a RuntimeError, when `strict` is set.
+        BaseException: `error` itself, or an AspTelemetryError, when `strict` is set.
     """
     note(reason, error, remedy)
     if strict:
-        raise error if error is not None else RuntimeError(f"{reason}. {remedy}")
+        raise error if error is not None else AspTelemetryError(f"{reason}; {remedy}")
 
 
 def note(reason: str, error: BaseException | None = None, remedy: str = "") -> None:
@@ -37,7 +39,10 @@ def note(reason: str, error: BaseException | None = None, remedy: str = "") -> N
         _counts["trouble while counting trouble"] = _counts.get("trouble while counting trouble", 0) + 1
     if reason not in _told:
         _told.add(reason)
-        _log(reason, error, remedy)
+        try:
+            _log(reason, error, remedy)
+        except Exception:  # a handler or filter of the host's; logging lets their exceptions through
+            _counts["a log handler raised"] = _counts.get("a log handler raised", 0) + 1
 
 
 def _log(reason: str, error: BaseException | None, remedy: str) -> None:

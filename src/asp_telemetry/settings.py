@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from math import nan
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -20,6 +21,9 @@ _PLACES = ("host", "port", "dbname", "database")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20
+_REMEDY = (
+    "write sqlite:///path/to/file.db (four slashes for an absolute path) or postgresql://user@host/database"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +102,13 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
     values: dict[str, Any] = {}
     for name, (variable, read) in _READERS.items():
         source, raw = f"{name}=", given.get(name)
-        if raw is None and variable in variables:
+        if raw is None and variables.get(variable):  # an empty variable is one that nobody has filled in
             source, raw = variable, variables[variable]
         if raw is None:
             continue
         try:
             values[name] = read(raw)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
     database = absolute_database(values.pop("database", DEFAULT_DATABASE))
     if values.get("writer", True):
@@ -113,25 +117,49 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
     return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination
 
 
+def differences(old: Settings, new: Settings) -> str:
+    """Name the settings that differ, with both values; of a database only what may be told.
+
+    Example:
+        >>> differences(resolve({"environment": "test"}, {}), resolve({"environment": "prod"}, {}))
+        "environment='prod' (in force: 'test')"
+    """
+    found = {
+        name: (getattr(old, name), getattr(new, name))
+        for name in NAMES
+        if getattr(old, name) != getattr(new, name)
+    }
+    if "database" in found:
+        found["database"] = (old.destination, new.destination)
+    return ", ".join(
+        f"{name}={is_new!r} (in force: {was!r})" for name, (was, is_new) in sorted(found.items())
+    )
+
+
 def absolute_database(url: str) -> str:
     """Check a database URL and make the path of an SQLite one absolute.
 
     Raises:
         ConfigurationError: If the scheme is unknown or the URL names no database file.
     """
-    parts = urlsplit(str(url))
+    try:
+        parts = urlsplit(str(url))
+        _ = parts.port
+    except ValueError:
+        # The error's own text may quote a part of the password.
+        raise ConfigurationError(
+            f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
+            "postgresql://user:password@host:port/database, with special characters of the password as %XX"
+        ) from None
     if parts.scheme in _POSTGRES_SCHEMES:
-        if not parts.path.strip("/"):
+        if not parts.path.strip("/") or "://" not in str(url):
             raise ConfigurationError(
-                f"the database URL {destination_of(url)!r} names no database; write postgresql://user@host/database"
+                f"the database URL {_without_user(url)!r} names no database; write postgresql://user@host/database"
             )
         return f"{_POSTGRES}{str(url)[len(parts.scheme) :]}"
     if parts.scheme != _SQLITE:
-        shown = f"{parts.scheme}://…" if parts.scheme and parts.netloc else str(url)
-        raise ConfigurationError(
-            f"the database URL {shown!r} has no scheme that is known; write sqlite:///path/to/file.db "
-            "(four slashes for an absolute path) or postgresql://user:password@host/database"
-        )
+        shown = f"{parts.scheme}://…" if parts.scheme and parts.netloc else _without_user(url)
+        raise ConfigurationError(f"the database URL {shown!r} has no scheme that is known; {_REMEDY}")
     return f"sqlite:///{quote(str(sqlite_path(url)))}"
 
 
@@ -150,19 +178,33 @@ def require_driver(url: str) -> None:
         )
 
 
+def _without_user(url: str) -> str:
+    """Show a URL that may be malformed: what stands before its last @ may hold a password."""
+    before, at, rest = str(url).rpartition("@")
+    return f"…@{rest}" if at and before else str(url)
+
+
 def sqlite_path(url: str) -> Path:
     """Return the absolute path of the file that an SQLite URL names: three slashes relative, four absolute.
 
+    A leading `~` is the user's home.
+
     Raises:
-        ConfigurationError: If the URL names no file: records have to outlive the process.
+        ConfigurationError: If the URL names no file, since records have to outlive the process, or asks for options.
     """
-    rest = str(url).removeprefix("sqlite://")
-    name = unquote(rest.partition("?")[0].removeprefix("/"))
-    if not rest.startswith("/") or name in {"", ":memory:"}:
+    rest = str(url)[len("sqlite://") :]
+    name = unquote(rest.removeprefix("/"))
+    if not rest.startswith("/") or name in {"", ":memory:"} or "\0" in name:
+        raise ConfigurationError(f"the database URL {destination_of(url)!r} names no file; {_REMEDY}")
+    if "?" in rest or "#" in rest:
         raise ConfigurationError(
-            f"the database URL {url!r} names no file; write sqlite:///data/asp_telemetry.db or sqlite:////absolute/path.db"
+            f"the database URL {url!r} has options, and an SQLite one takes none; write a ? or # of the file's name as "
+            "%3F or %23"
         )
-    return Path(os.path.abspath(name))  # noqa: PTH100 - see resolve
+    path = Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111 - see resolve
+    if path.is_dir():
+        raise ConfigurationError(f"the database URL {url!r} names a folder; name a file in it")
+    return path
 
 
 def is_sqlite(url: str) -> bool:
@@ -205,25 +247,34 @@ def _flag(raw: Any) -> bool:
     raise ValueError("it must be 1 or 0, true or false, yes or no, on or off")
 
 
+def _number(raw: Any) -> float:
+    try:
+        return float(raw)
+    except (TypeError, ValueError):
+        return nan  # in no range
+
+
 def _share(raw: Any) -> float:
-    share = float(raw)
+    share = _number(raw)
     if not 0 <= share <= 1:
         raise ValueError("it must be a number from 0 to 1")
     return share
 
 
 def _seconds(raw: Any) -> float:
-    seconds = float(raw)
+    seconds = _number(raw)
     if not 0 <= seconds <= 3600:
         raise ValueError("it must be a number of seconds from 0 to 3600")
     return seconds
 
 
 def _journal_bytes(raw: Any) -> int:
-    size = int(raw)
-    if size < _MIN_JOURNAL_BYTES:
-        raise ValueError(f"it must be a whole number of bytes, at least {_MIN_JOURNAL_BYTES}")
-    return size
+    size = _number(raw)
+    if not (size >= _MIN_JOURNAL_BYTES and size.is_integer()):
+        raise ValueError(
+            f"it must be a whole number of bytes, at least {_MIN_JOURNAL_BYTES}, such as 1073741824 for 1 GiB"
+        )
+    return int(size)
 
 
 def _journal_full(raw: Any) -> str:
@@ -240,10 +291,9 @@ def _text(raw: Any) -> str:
 
 
 def _path(raw: Any) -> str:
-    text = os.fspath(raw)
-    if not text:
+    if not isinstance(raw, str | os.PathLike) or not os.fspath(raw) or "\0" in str(raw):
         raise ValueError("it must name a folder")
-    return str(text)
+    return str(os.fspath(raw))
 
 
 _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {

@@ -74,16 +74,19 @@ async def drain_all(
     try:
         while True:
             try:
-                if monotonic() >= look_at:
+                looks = monotonic() >= look_at
+                if looks:
                     adoption.look(await sink.open())
                     look_at = monotonic() + _LOOK_SECONDS
                 count = await drainer.drain(list(adoption.outlets))
                 records += count
+                # Under a steady load no pass ever finds nothing.
+                if looks or count == 0:
+                    await adoption.finish(drainer, sink)
                 if count:
                     if report is not None:
                         report(summary())
                     continue
-                await adoption.finish(drainer, sink)
             except StoreUnavailableError:
                 if not follow:
                     raise

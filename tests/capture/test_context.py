@@ -214,3 +214,19 @@ def test_what_comes_after_the_end_is_counted(recorded):
         "set() came after the span had ended": 1,
         "record_metric() came after the span had ended": 1,
     }
+
+
+def test_a_context_that_is_left_out_of_turn_is_over(recorded):
+    """A generator may leave its context() while its consumer is inside a span: what follows is outside of it."""
+
+    def produce():
+        with asp.context(user_id="ana"):
+            yield
+
+    producer = produce()
+    next(producer)
+    with asp.span("during"):
+        producer.close()
+    with asp.span("after"):
+        pass
+    assert {row["name"]: row["user_id"] for row in recorded.traces()} == {"during": "ana", "after": None}

@@ -262,6 +262,39 @@ def test_an_unknown_kind_is_refused_at_decoration():
         asp.track(kind="wizard")(plain)
 
 
+def test_a_function_and_options_may_be_given_at_once(recorded):
+    """Decorating by a plain call, without @, takes the same options."""
+    asp.track_agent(plain, name="plan", version="1.2.3")("x")
+    asp.track_tool(plain, name="search")("x")
+    asp.track(plain, kind="chain", agent_role="Code", name="steps")("x")
+    assert [(row["name"], row["kind"]) for row in recorded.traces()] == [
+        ("plan", "agent"),
+        ("search", "tool"),
+        ("steps", "chain"),
+    ]
+    assert [row["agent_version"] for row in recorded.metrics("Latency")] == ["1.2.3"]
+
+
+@pytest.mark.parametrize("decorate", [asp.track, asp.track_agent, asp.track_tool])
+def test_bare_decorators_stand_above_static_and_class_methods(recorded, decorate):
+    """Bare, too, a decorator may stand above or below @staticmethod and @classmethod."""
+
+    class Toolbox:
+        @decorate
+        @staticmethod
+        def fixed(value):
+            return value
+
+        @decorate
+        @classmethod
+        def of_class(cls, value):
+            return cls, value
+
+    assert (Toolbox.fixed(1), Toolbox().fixed(2)) == (1, 2)
+    assert (Toolbox.of_class(3), Toolbox().of_class(4)) == ((Toolbox, 3), (Toolbox, 4))
+    assert [row["name"] for row in recorded.traces()] == ["fixed"] * 2 + ["of_class"] * 2
+
+
 def test_what_the_decorator_says_is_stored(recorded):
     """Role, version, model and provider of the decorator stand in the rows of its executions."""
     tracked = asp.track_agent("Planning", name="plan", model="gpt-4o", provider="openai", version="1.2.3")(

@@ -237,10 +237,11 @@ def test_content_is_shed_before_accounting():
         "error": ["E", "why"],
     }  # fmt: skip
     big = ["x" * MAX_TEXT] * 4
-    found = decoded({**accounting, "metadata": {"a": big}, "input": big, "output": big})
+    found = decoded({**accounting, "metadata": {"a": big}, "input": {"args": big}, "output": big})
     assert {name: found[name] for name in accounting} == accounting
-    assert found["output"].keys() == {"shed"}
-    assert "sha256" in found["output"]["shed"]
+    assert found["input"].keys() == {"shed"}
+    assert "sha256" in found["input"]["shed"]
+    assert "sha256" in found["output"][0]
 
 
 @pytest.mark.parametrize(

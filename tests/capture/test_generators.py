@@ -284,3 +284,16 @@ def test_many_half_consumed_generators_are_all_recorded(recorded):
     gc.collect()
     (row,) = recorded.rows("SELECT count(*) AS number, min(status) AS status FROM execution_traces")
     assert row == {"number": 20, "status": "success"}
+
+
+def test_only_what_speaks_has_a_time_to_its_first_token(recorded):
+    """A retriever that yields documents measures no tokens; an agent that yields its answer does."""
+
+    def items():
+        yield "one"
+        yield "two"
+
+    list(asp.track(items, kind="retriever")())
+    assert recorded.metrics("Time_To_First_Token") == []
+    list(asp.track_agent("Code")(items)())
+    assert len(recorded.metrics("Time_To_First_Token")) == 1

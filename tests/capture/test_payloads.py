@@ -174,3 +174,24 @@ def test_answers_of_very_many_models_are_kept_or_counted(recorded):
             span.record_usage(input_tokens=1, model=f"model-{number}")
     refused = asp.stats()["troubles"]["an execution had too many answers of different models"]
     assert len(recorded.metrics("Tokens_In")) + refused == 1_000
+
+
+def test_facts_that_are_too_large_together_cost_only_the_largest(recorded):
+    """A task or defect with huge texts has its row, its small facts whole and the huge ones shortened."""
+    asp.configure(recorded.url, replace=True)
+    asp.update_task(
+        "TASK-001", task_type="auth", task_description="\u8a9e" * 40_000, requirements_text="r" * 30_000,
+        semantic_units=["s" * 30_000] * 3, components_affected=["c" * 30_000] * 2, metadata={"m": "m" * 30_000},
+    )  # fmt: skip
+    asp.log_defect(
+        task_id="TASK-001", defect_type="6_Conventional_Code_Bug", phase_injected="Code", phase_removed="Test",
+        description="\U0001f41b" * 40_000, severity="Low",
+    )  # fmt: skip
+    (task,) = recorded.rows("SELECT * FROM task_metadata")
+    (defect,) = recorded.rows("SELECT * FROM defect_log")
+    assert (task["task_id"], task["task_type"], defect["severity"]) == ("TASK-001", "auth", "Low")
+    assert len(task["requirements_text"]) == 30_000
+    assert "sha256" in task["task_description"]
+    assert "sha256" in defect["description"]
+    assert len(json.loads(task["components_affected"])) in {1, 2}
+    assert asp.stats()["troubles"] == {"a payload was shortened": 2}

@@ -19,6 +19,11 @@ SECRETS = [
     ("AWS key AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
     ("google AIzaSyA-1234567890abcdefghijklmnopqrstu", "AIzaSyA-1234567890abcdefghijklmnopqrstu"),
     ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "eyJzdWIiOiIxIn0"),
+    ("OPENAI_API_KEY=abcd1234efgh is not set up", "abcd1234efgh"),
+    ("DB_PASSWORD: hunter2", "hunter2"),
+    ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI"),
+    ('{"access_token": "ya29.abcd1234"}', "ya29.abcd1234"),
+    ("clientSecret=abcd1234efgh", "abcd1234efgh"),
     ("slack xoxb-123456789012-abcdefghij", "xoxb-123456789012-abcdefghij"),
 ]
 HARMLESS = [
@@ -71,11 +76,12 @@ def test_values_are_redacted_at_any_depth():
     """Texts inside lists and dictionaries are redacted, and all that stands under the name of a secret."""
     value = {
         "a": ["Bearer abcdef123456", {"b": "fine"}], "password": "x", "openai_api_key": "y", "Authorization": "z",
-        "max_tokens": "5", "token": 5, "n": None,
+        "max_tokens": "5", "token": 5, "n": None, "aws_secret_access_key": ["x"], "private_key": {"d": "x"},
     }  # fmt: skip
     assert redact_values(value) == {
         "a": ["Bearer [redacted]", {"b": "fine"}], "password": "[redacted]", "openai_api_key": "[redacted]",
         "Authorization": "[redacted]", "max_tokens": "5", "token": 5, "n": None,
+        "aws_secret_access_key": "[redacted]", "private_key": "[redacted]",
     }  # fmt: skip
 
 

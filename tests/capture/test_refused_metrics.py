@@ -137,7 +137,10 @@ def test_a_result_that_raises_when_it_is_touched_is_returned(lenient, kind):
 
 def test_strict_tells_the_caller(recorded):
     """With `strict=True`, for tests and debugging, what would be counted is raised where it was done."""
-    with pytest.raises(RuntimeError, match="finite number of at least zero"), asp.span("work") as span:
+    with (
+        pytest.raises(asp.AspTelemetryError, match="finite number of at least zero"),
+        asp.span("work") as span,
+    ):
         span.record_metric("Quality", -1, "score")
     assert [row["status"] for row in recorded.traces()] == ["error"]
 

@@ -171,6 +171,14 @@ def test_none_never_overwrites(recorded, task_row):
     assert {name: row[COLUMNS.get(name, name)] for name in FACTS} == expected
 
 
+def test_none_never_overwrites_inside_metadata(recorded, task_row):
+    """Metadata merges as facts do: by name, at any depth, and None leaves what is known."""
+    asp.update_task("T", metadata={"owner": "ana", "review": {"round": 1, "by": "ben"}})
+    asp.flush()
+    asp.update_task("T", metadata={"owner": None, "review": {"round": 2, "by": None}})
+    assert task_row()["metadata"] == {"owner": "ana", "review": {"round": 2, "by": "ben"}}
+
+
 @pytest.mark.parametrize(
     "falsy", [{"human_reviewed": False}, {"actual_complexity": 0}, {"semantic_units": []}]
 )

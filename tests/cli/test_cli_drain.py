@@ -87,7 +87,7 @@ def test_a_sidecar_follows_a_process_without_a_writer(tmp_path):
     finally:
         host.kill()
         host.communicate()
-        sidecar.send_signal(signal.SIGINT)
+        sidecar.terminate()
         sidecar.communicate(timeout=10)
     assert _count(tmp_path / "a.db") == 3000
 

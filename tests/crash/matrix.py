@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from struct import unpack
 from time import monotonic, sleep
@@ -80,13 +81,15 @@ class Matrix:
         self.folder = folder
         self.database = folder / "telemetry.db"
         self.workers: list[Worker] = []
+        self._numbers = count()
 
     def start(self, mode: str, number: int = 0, *, run: str = "") -> Worker:
         """Start a worker."""
-        name = run or f"run{len(self.workers)}"
-        report = self.folder / f"report-{len(self.workers)}"
+        place = next(self._numbers)
+        name = run or f"run{place}"
+        report = self.folder / f"report-{place}"
         report.write_bytes(bytes(STREAMS * 8))
-        with (self.folder / f"errors-{len(self.workers)}").open("wb") as errors:
+        with report.with_name(f"{report.name}-errors").open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, str(WORKER), str(self.database), str(report), name, mode, str(number)],
                 env={**os.environ, "PYTHONWARNINGS": "error"},
@@ -98,7 +101,7 @@ class Matrix:
 
     def errors(self, worker: Worker) -> str:
         """Return what a worker has written to its standard error."""
-        return (self.folder / f"errors-{self.workers.index(worker)}").read_text()
+        return worker.report.with_name(f"{worker.report.name}-errors").read_text()
 
     def end(self) -> None:
         """Kill what still runs."""

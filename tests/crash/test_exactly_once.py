@@ -3,8 +3,8 @@
 import random
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 from time import monotonic, sleep
 
 import pytest
@@ -14,7 +14,7 @@ from worker import OPENED
 pytestmark = pytest.mark.crash
 
 KILLS = 50
-_AT_ONCE = 2
+_AT_ONCE = 4
 _SURELY_OPEN_SECONDS = 1.8
 
 
@@ -43,13 +43,9 @@ def test_calls_survive_sigkill_at_fifty_random_moments(matrix: Matrix) -> None:
     moments.shuffle(delays)
     assert len(delays) == KILLS
     print(f"seed {seed}")
-    while delays:
-        killers = [Thread(target=_kill_at, args=(matrix.start("load"), delay)) for delay in delays[:_AT_ONCE]]
-        del delays[:_AT_ONCE]
-        for killer in killers:
-            killer.start()
-        for killer in killers:
-            killer.join()
+    # As soon as one is dead the next one starts, and finds journals of the dead and of the living.
+    with ThreadPoolExecutor(_AT_ONCE) as killers:
+        list(killers.map(lambda delay: _kill_at(matrix.start("load"), delay), delays))
 
     matrix.drain()
 
@@ -172,7 +168,32 @@ def test_a_thousand_forked_children_never_share_an_id(matrix: Matrix) -> None:
     matrix.check_nothing_doubled()
     matrix.check(worker, range(1), exact=1000)
     ids = matrix.rows("SELECT count(DISTINCT correlation_id), count(DISTINCT root_id) FROM execution_traces")
-    assert ids == [(1 + 1000 + 1000 // 5 + 1000 // 7, 1)]
+    # The root of the one trace is the span around all children; the parent's first call is a trace of its own.
+    assert ids == [(1 + 1 + 1000 + 1000 // 5 + 1000 // 7, 2)]
+
+
+def test_the_next_start_finishes_what_a_killed_process_left(matrix: Matrix) -> None:
+    """Kill a process, and start another on the same database: without any drain its calls are there, each once."""
+    worker = matrix.start("load")
+    worker.wait_until_loaded()
+    while worker.returned[OPENED] / 1e9 + _SURELY_OPEN_SECONDS > monotonic():
+        sleep(0.02)
+    worker.send(signal.SIGKILL)
+    [left] = matrix.journals()
+    following = matrix.start("load")
+    following.wait_until_loaded()
+    deadline = monotonic() + 20
+    while left.exists():
+        assert monotonic() < deadline, "the journal was not adopted"
+        sleep(0.02)
+    matrix.check(worker, LOADED)
+    held = matrix.rows("SELECT status FROM execution_traces WHERE name = ?", f"held {worker.run}")
+    assert held == [("abandoned",)]
+    following.send(signal.SIGKILL)
+    matrix.drain()
+    matrix.check_nothing_doubled()
+    for each in matrix.workers:
+        matrix.check(each, LOADED)
 
 
 def test_an_orphaned_task_fails_with_the_reason_and_can_be_entered_again(matrix: Matrix) -> None:
@@ -193,20 +214,22 @@ def test_an_orphaned_task_fails_with_the_reason_and_can_be_entered_again(matrix:
 
 
 def test_two_drainers_without_locks_store_each_record_once(matrix: Matrix) -> None:
-    """Let two drainers work on the same journals at once, without any lock: positions alone keep everything exact."""
+    """Let processes drain the same journals at once, without any lock: positions alone keep everything exact."""
     for _ in range(6):
         worker = matrix.start("load")
         worker.wait_until_loaded()
         sleep(0.2)
         worker.send(signal.SIGKILL)
-    drains = [Thread(target=matrix.drain, kwargs={"use_locks": False}) for _ in range(3)]
-    for drain in drains:
-        drain.start()
-    for drain in drains:
-        drain.join()
+    dead = list(matrix.workers)
+    drainers = [matrix.start("drain") for _ in range(3)]
+    for drainer in drainers:
+        drainer.wait_for(0)
+    (matrix.folder / "go").touch()
+    for drainer in drainers:
+        assert drainer.process.wait(60) == 0, matrix.errors(drainer)
     assert matrix.journals() == []
     matrix.check_nothing_doubled()
-    for worker in matrix.workers:
+    for worker in dead:
         matrix.check(worker, LOADED)
 
 

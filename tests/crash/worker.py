@@ -20,6 +20,7 @@ from time import monotonic_ns, sleep
 from typing import Any
 
 import asp_telemetry as asp
+from asp_telemetry.settings import resolve
 
 STREAMS = 64
 THREADS = 3
@@ -210,6 +211,9 @@ def bare_fork(report: str, run: str, numbers: int) -> None:
 
 def many_forks(report: str, run: str, numbers: int) -> None:
     """Fork many children, a few at a time, each of which records one call under the parent's span."""
+    # What children would each have to import and to lay out, they inherit.
+    lookup(0)
+    asp.flush(timeout=20)
     with asp.span(f"around {run}", kind="agent"):
         for first in range(1, numbers + 1, 20):
             batch = [
@@ -247,6 +251,16 @@ def busy_forks(report: str, run: str, numbers: int) -> None:
             returned(report)[0] += 1
 
 
+def drain(database: str, report: str) -> None:
+    """Drain without locks, at the same moment as others: when the file `go` appears beside the database."""
+    anyio = importlib.import_module("anyio")
+    sidecar = importlib.import_module("asp_telemetry.sidecar")
+    returned(report)[0] = 1
+    while not Path(database).with_name("go").exists():
+        sleep(0.001)
+    anyio.run(lambda: sidecar.drain_all(resolve({}), use_locks=False))
+
+
 def main() -> None:
     """Do what the command line says."""
     database, report, run, mode, *rest = sys.argv[1:]
@@ -268,6 +282,8 @@ def main() -> None:
         many_forks(report, run, numbers)
     elif mode == "busy forks":
         busy_forks(report, run, numbers)
+    elif mode == "drain":
+        drain(database, report)
     elif mode == "task":
         with asp.task(run):
             call(report, run, 0, 1)

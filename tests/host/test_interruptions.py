@@ -1,4 +1,4 @@
-"""Code that runs in the middle of ours: finalisers, signal handlers, KeyboardInterrupt, greenlets."""
+"""Code that runs in the middle of ours: finalisers, signal handlers, KeyboardInterrupt, forks, greenlets."""
 
 import gc
 import signal
@@ -26,6 +26,7 @@ def _call(name: str, number: int) -> int:
 def test_signal_handlers_may_call_tracked_functions_at_any_moment(host: Host) -> None:
     """Interrupt tracked calls thousands of times with a handler that makes tracked calls: all are stored, once."""
     handled = 0
+    done = False
     wrong: list[int] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
@@ -33,7 +34,8 @@ def test_signal_handlers_may_call_tracked_functions_at_any_moment(host: Host) ->
         handled = own = handled + 1
         if _call("handler", own) != own:
             wrong.append(own)
-        signal.setitimer(signal.ITIMER_REAL, 0.0003)
+        if not done:
+            signal.setitimer(signal.ITIMER_REAL, 0.0003)
 
     host.configure()
     old = signal.signal(signal.SIGALRM, handler)
@@ -44,6 +46,7 @@ def test_signal_handlers_may_call_tracked_functions_at_any_moment(host: Host) ->
             called += 1
             assert _call("main", called) == called
     finally:
+        done = True  # a signal that has come, and is not handled yet, must not set the timer again
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
     figures = host.settled(60)
@@ -173,6 +176,37 @@ def test_keyboard_interrupts_never_stop_the_recording(host: Host, monkeypatch: p
     assert set(returned) <= set(stored)
     assert host.names("last") == [("last", 1)]
     assert set(unraisable) <= {KeyboardInterrupt}
+
+
+def test_forks_right_behind_the_first_record_are_silent(
+    host: Host, program: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Fork while the writer is still importing what it needs: no child finds half a module, and nobody complains."""
+    done = program(
+        """
+        import os, sys, time
+        import asp_telemetry as asp
+        asp.configure(f"sqlite:///{sys.argv[1]}")
+
+        @asp.track_tool
+        def work(number):
+            return number
+
+        assert "logging" not in sys.modules
+        for number in range(20):
+            assert work(number) == number
+            child = os.fork()
+            if not child:
+                specs = [getattr(module, "__spec__", None) for module in sys.modules.values()]
+                half = [spec.name for spec in specs if getattr(spec, "_initializing", False)]
+                os._exit(0 if work(number) == number and not half else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            time.sleep(0.002)
+        assert asp.flush(timeout=10).complete
+        """,
+        host.database,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_gevent_programs_keep_their_records_and_their_event_loops(

@@ -4,15 +4,31 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 from hosts import Host, until
 
 import asp_telemetry as asp
 from asp_telemetry.stores import sqlite_connection
+
+WITHOUT_PRIVILEGES = [
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+]
+"""What makes the superuser heed the permissions of files."""
+LOCKER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+time.sleep(30)
+"""
 
 
 @asp.track_tool
@@ -26,6 +42,12 @@ def tell(number: int) -> int:
     """Be a user's function that records a lot."""
     asp.current_span().set(metadata={"text": f"{number} " * 1000})
     return 2 * number
+
+
+def _count(numbers: range) -> None:
+    for number in numbers:
+        with asp.span("count", iteration=number + 1):
+            pass
 
 
 def _fill(path: Path) -> None:
@@ -148,6 +170,113 @@ def test_a_read_only_disk_costs_the_caller_nothing(host: Host, mount: Callable[[
     assert host.rows("SELECT count(*) FROM execution_traces") == [(1000,)]
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_read_only_folder_costs_the_caller_nothing(host: Host, when: str) -> None:
+    """Forbid the folder, before the start or under a running program: calls go on, the log says what to do."""
+    program = host.folder / "program.py"
+    program.write_text(
+        """if True:
+        import os, pathlib, sys
+        import asp_telemetry as asp
+        database, when = pathlib.Path(sys.argv[1]), sys.argv[2]
+        asp.configure(f"sqlite:///{database}", exit_seconds=0.5)
+        @asp.track_tool
+        def double(number):
+            return 2 * number
+        def forbid():
+            for path in [database.parent, *database.parent.rglob("*")]:
+                if path.is_dir():
+                    path.chmod(0o500)
+        if when == "before":
+            forbid()
+        assert double(0) == 0
+        if when == "meanwhile":
+            assert asp.flush(timeout=10).complete
+            forbid()
+        print(sum(double(number) for number in range(1, 10_000)))
+        for number in range(100):
+            # No key would keep the database from taking these twice.
+            asp.record_bootstrap("once", mode="Shadow", tasks_completed=number, tasks_required=1, metric="MAPE", value=1,
+                target=1, direction="lower_is_better")
+        complete = asp.flush(timeout=1 if when == "before" else 20).complete
+        figures = asp.stats()
+        assert figures["accepted"] == 10_100 == figures["stored"] + figures["pending"], figures
+        assert figures["journal_trouble"], figures
+        print(complete)
+        """
+    )
+    host.database = host.folder / "folder" / "telemetry.db"
+    host.database.parent.mkdir()
+    command = [sys.executable, str(program), str(host.database), when]
+    if os.geteuid() == 0:
+        command = [*WITHOUT_PRIVILEGES, *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    for path in [host.database.parent, *host.database.parent.rglob("*")]:
+        path.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["99990000", str(when == "meanwhile")]
+    assert "Permission denied" in done.stderr
+    if when == "before":
+        assert "records wait in memory" in done.stderr
+        assert "make it writable or set ASP_JOURNAL_DIR" in done.stderr
+        assert "ASP_DATABASE_URL" in done.stderr
+    else:
+        assert host.rows("SELECT count(*) FROM execution_traces") == [(10_000,)]
+        assert host.rows("SELECT count(*), count(DISTINCT tasks_completed) FROM bootstrap_metrics") == [
+            (100, 100)
+        ]
+
+
+def test_a_database_locked_by_another_process_for_thirty_seconds_delays_nobody(
+    host: Host, program: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Lock the database from outside for 30 s: calls return at once, a program ends in time, and all is stored once."""
+    host.configure()
+    with asp.span("call", iteration=1):
+        pass
+    host.settled()
+    called, slowest = 1, 0.0
+    locker = subprocess.Popen(
+        [sys.executable, "-c", LOCKER, str(host.database)], stdout=subprocess.PIPE, text=True
+    )
+    with locker:
+        assert locker.stdout is not None
+        assert locker.stdout.readline() == "locked\n"
+        begun = monotonic()
+        done = program(
+            """
+            import sys
+            import asp_telemetry as asp
+            asp.configure(f"sqlite:///{sys.argv[1]}")
+            for number in range(1, 1001):
+                with asp.span("other", iteration=number):
+                    pass
+            """,
+            host.database,
+        )
+        assert (done.returncode, monotonic() - begun < 15) == (0, True)
+        while locker.poll() is None:
+            called += 1
+            before = monotonic()
+            with asp.span("call", iteration=called):
+                pass
+            slowest = max(slowest, monotonic() - before)
+            if called == 1000:
+                assert not asp.flush(timeout=0.2).complete
+                assert host.account()["pending"] == 999
+            sleep(0.002)
+        assert monotonic() - begun >= 29
+    assert slowest < 1
+    assert called > 2000
+    assert any("database is locked" in message for message in host.messages())
+    assert host.settled()["stored"] == called
+    assert host.names("call") == [("call", number) for number in range(1, called + 1)]
+    # The other program's journal is adopted by this one.
+    until(lambda: len(host.names("other")) == 1000)
+    assert host.names("other") == [("other", number) for number in range(1, 1001)]
+    assert asp.stats()["last_error"] is None
+
+
 def test_a_locked_database_is_waited_for_while_callers_go_on(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,8 +307,7 @@ def test_a_database_that_disappears_is_made_anew(host: Host, how: str) -> None:
     """Delete the database under a running program: a new one is made, and what comes from then on is in it."""
     host.database = host.folder / "folder" / "telemetry.db"
     host.configure(journal_dir=host.folder / "journal")
-    for number in range(100):
-        double(number)
+    _count(range(100))
     host.settled()
     if how == "folder deleted":
         shutil.rmtree(host.database.parent)
@@ -188,13 +316,13 @@ def test_a_database_that_disappears_is_made_anew(host: Host, how: str) -> None:
             path.unlink()
         if how == "replaced":
             host.database.touch()
-    for number in range(100, 200):
-        assert double(number) == 2 * number
+    _count(range(100, 200))
     assert asp.flush(timeout=20).complete
-    figures = host.account()
-    (stored,) = host.rows("SELECT count(*) FROM execution_traces")[0]
-    assert stored >= 100
-    assert figures["pending"] == 0
+    assert host.account()["pending"] == 0
+    # What the journal still holds of the time before comes back as well.
+    found = [number for _, number in host.names("count")]
+    assert len(found) == len(set(found))
+    assert set(range(101, 201)) <= set(found)
     assert any("was deleted or replaced" in message for message in host.messages())
 
 
@@ -242,6 +370,28 @@ def test_a_database_corrupted_while_running_keeps_records_waiting(host: Host) ->
     assert len(list((host.folder / "asp-journal").iterdir())) == 1
 
 
+def test_a_database_of_newer_code_is_left_alone(host: Host) -> None:
+    """Meet a database that newer code has made: nothing is written into it, records wait, the log names the remedy."""
+    host.configure()
+    double(0)
+    asp.shutdown()
+    connection = sqlite3.connect(host.database)
+    with connection:
+        connection.execute(
+            "INSERT INTO schema_migrations SELECT 9999, 'later', checksum, applied_at, duration_ms FROM schema_migrations LIMIT 1"
+        )
+    connection.close()
+    host.configure()
+    assert [double(number) for number in range(100)] == [2 * number for number in range(100)]
+    until(lambda: asp.stats()["last_error"])
+    assert host.account()["pending"] == 100
+    [message] = [message for message in host.messages() if "schema version 9999" in message]
+    assert str(host.database) in message
+    assert "upgrade asp-telemetry" in message
+    assert host.rows("SELECT count(*) FROM execution_traces") == [(1,)]
+    asp.shutdown(timeout=1)
+
+
 def test_a_dead_writer_thread_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the writer's thread die: calls are journalled all the same, and the next flush starts another."""
     from asp_telemetry.writer.thread import Writer  # noqa: PLC0415 - the writer's own module is never imported by a host
@@ -254,6 +404,7 @@ def test_a_dead_writer_thread_loses_nothing(host: Host, monkeypatch: pytest.Monk
         patched.setattr(Writer, "_work", die)
         double(1)
         until(lambda: not asp.stats()["writer_alive"])
+        assert asp.stats()["last_error"] == "MemoryError: as told"
         assert any("the writer thread ended" in message for message in host.messages())
         assert [double(number) for number in range(2, 1000)] == [2 * number for number in range(2, 1000)]
         assert host.account()["pending"] == 999

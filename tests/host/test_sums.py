@@ -82,7 +82,8 @@ def _recount(host: Host) -> tuple[int, int, int]:
     anyio.run(drain_all, resolve({"database": f"sqlite:///{host.database}"}))
     assert list((host.folder / "asp-journal").iterdir()) == []
     [totals] = host.rows("SELECT sum(stored), sum(rejected), sum(dropped) FROM journal_checkpoints")
-    assert host.rows("SELECT journal_id FROM journal_checkpoints") == [("retired",)]
+    # Who had no time left at its exit to fold the rows of its own journal into this one leaves them: they add up, too.
+    assert ("retired",) in host.rows("SELECT journal_id FROM journal_checkpoints")
     return totals
 
 

@@ -1,6 +1,7 @@
 """Values that nobody can store: the user's function gives its own result, and the row is there without them."""
 
 import json
+import logging
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -122,6 +123,66 @@ def test_arguments_results_and_names_may_be_anything(host: Host, name: str) -> N
     assert host.rows("SELECT count(*) FROM execution_traces WHERE name LIKE '%work'") == [(1,)]
 
 
+@pytest.mark.parametrize("name", VALUES)
+def test_every_verb_takes_any_value(host: Host, name: str) -> None:
+    """Give any value to any argument of any verb: nothing is raised, and each record is stored or counted."""
+    value = VALUES[name]
+    host.configure()
+    with asp.task(value, project_id=value, task_type=value) as task:
+        task.set(semantic_units=value, components_affected=value, actual_complexity=value, metadata=value)
+    with asp.context(user_id=value, session_id=value, tags=value), asp.span("inside"):
+        pass
+    with asp.span(
+        "span", kind="agent", iteration=value, model=value, version=value, metadata=value, tags=value
+    ):
+        pass
+    with asp.span("kind", kind=value):
+        pass
+    with asp.span("recording") as span:
+        span.set(metadata=value, tags=value)
+        span.record_usage(value)
+        span.record_usage(input_tokens=value, output_tokens=value, model=value, provider=value)
+        span.record_cost(value)
+        span.record_metric(value, value, value)
+    with asp.fixing(value):
+        pass
+    asp.update_task("T", human_reviewed=value, human_corrections=value)
+    asp.log_defect(
+        task_id=value, defect_type=value, phase_injected=value, phase_removed=value, description=value, severity=value,
+        line_number=value, metadata=value, effort_to_fix=value, defect_id=value,
+    )  # fmt: skip
+    asp.resolve_defect(value, metadata=value, root_cause=value, validated_by_human=value)
+    asp.record_bootstrap(
+        value, mode=value, tasks_completed=value, tasks_required=value, metric=value, value=value, target=value,
+        direction=value, period_start=value, secondary_metrics=value,
+    )  # fmt: skip
+    figures = host.settled()
+    assert (figures["pending"], figures["dropped"]) == (0, 0)
+    assert figures["stored"] >= 3
+    assert host.rows("SELECT count(*) FROM execution_traces WHERE name IN ('inside', 'recording')") == [(2,)]
+    assert host.rows("SELECT count(*) FROM rejected_records") == [(figures["rejected"],)]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_an_exception_may_carry_anything(host: Host, name: str) -> None:
+    """Raise an exception with any value as its message: the caller gets that very object, and its row is stored."""
+    error = ValueError(VALUES[name])
+
+    @asp.track_tool
+    def work() -> None:
+        raise error
+
+    host.configure()
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - it is the very object that is looked at
+        work()
+    assert caught.value is error
+    assert host.settled()["stored"] == 1
+    [(status, kind, message)] = host.rows("SELECT status, error_type, error_message FROM execution_traces")
+    assert (status, kind) == ("error", "ValueError")
+    assert len(message) < 200_000
+    assert "\0" not in message
+
+
 NO_MEASURES: dict[str, Any] = {
     "nan": math.nan,
     "infinity": math.inf,
@@ -194,3 +255,21 @@ def test_exceptions_reach_the_caller_as_they_are(host: Host) -> None:
     assert caught.value is error
     assert host.settled()["stored"] == 1
     assert host.rows("SELECT status, error_type FROM execution_traces") == [("error", "UnspeakableError")]
+
+
+def test_a_log_handler_that_raises_does_not_reach_the_host(host: Host) -> None:
+    """What this package logs goes through the host's handlers; one that is broken costs the message, not the call."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError(record.getMessage())
+
+    host.configure()
+    handler = Broken()
+    logging.getLogger("asp_telemetry").addHandler(handler)
+    try:
+        with asp.span("work") as span:
+            span.record_metric("Quality", float("nan"), "share")
+    finally:
+        logging.getLogger("asp_telemetry").removeHandler(handler)
+    assert asp.stats()["troubles"]["a log handler raised"] == 1

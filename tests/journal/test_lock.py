@@ -43,6 +43,22 @@ def test_a_second_try_in_the_same_process_keeps_the_first_lock(tmp_path: Path) -
     lock.release()
 
 
+def test_a_lock_is_kept_however_its_file_is_called(tmp_path: Path) -> None:
+    """Rename the folder of a lock, or reach it by a symbolic link: a second try neither gets the lock nor loses it."""
+    (tmp_path / "early").mkdir()
+    lock = FileLock(tmp_path / "early" / "lock")
+    assert lock.acquire()
+    (tmp_path / "early").rename(tmp_path / "late")
+    (tmp_path / "link").symlink_to(tmp_path / "late")
+    for folder in ("late", "link"):
+        second = FileLock(tmp_path / folder / "lock")
+        assert not second.acquire()
+        second.release()
+    assert not _other_process_gets(tmp_path / "late" / "lock")
+    lock.release()
+    assert _other_process_gets(tmp_path / "late" / "lock")
+
+
 def test_a_forked_child_does_not_own_what_its_parent_does(tmp_path: Path) -> None:
     """Fork: the child does not get the lock, does not break it by trying, and does not keep it when the parent ends."""
     lock = FileLock(tmp_path / "lock")

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from lanes import Appender, claim, make_journal, numbers, read_own, segment_files
 
+from asp_telemetry import guard
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.journal.header import FILE_NAME, JournalHeader, read_journal_header, remove_journal
+from asp_telemetry.journal.journal import LOCK_NAME
 from asp_telemetry.journal.layout import CELLS, FORMAT_VERSION
-from asp_telemetry.journal.outlet import ForeignOutlet, OwnOutlet, find_journals
+from asp_telemetry.journal.outlet import DRAIN_LOCK_NAME, ForeignOutlet, OwnOutlet, find_journals
 
 
 def test_committed_segments_are_deleted_and_the_open_one_is_kept(tmp_path: Path) -> None:
@@ -90,6 +92,21 @@ def test_a_sidecar_follows_a_living_journal_to_its_end(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_journal_that_cannot_be_claimed_is_let_go_of(tmp_path: Path) -> None:
+    """Fail to ask whether the owner lives: no lock is kept, so that a later try finds the journal free."""
+    journal = make_journal(tmp_path)
+    assert journal.directory is not None
+    journal.close(delete=False)
+    (journal.directory / LOCK_NAME).unlink()
+    (journal.directory / LOCK_NAME).mkdir()
+    outlet = ForeignOutlet(journal.directory, journal.header)
+    assert not outlet.claim(also_living=False)
+    (journal.directory / LOCK_NAME).rmdir()
+    again = ForeignOutlet(journal.directory, journal.header)
+    assert again.claim(also_living=False)
+    again.release()
+
+
 def test_refusals_survive_the_death_of_their_process(tmp_path: Path) -> None:
     """Refuse records and die: whoever drains the journal finds their number and the reasons, per lane."""
     journal = make_journal(tmp_path, max_bytes=1 << 20)
@@ -155,6 +172,26 @@ def test_the_header_of_a_journal_goes_last(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     assert remove_journal(outlet.directory)
     assert not outlet.is_there()
+
+
+def test_a_lock_file_that_comes_late_does_not_keep_a_finished_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let another process look at a journal while it is being removed: it is gone all the same, and nobody complains."""
+    journal = make_journal(tmp_path)
+    assert journal.directory is not None
+    directory, rmdir = journal.directory, Path.rmdir
+
+    def look_and_remove(path: Path) -> None:
+        monkeypatch.setattr(Path, "rmdir", rmdir)
+        (directory / DRAIN_LOCK_NAME).touch()
+        rmdir(path)
+
+    monkeypatch.setattr(Path, "rmdir", look_and_remove)
+    guard.reset()
+    assert journal.close(delete=True)
+    assert not directory.exists()
+    assert guard.counts() == {}
 
 
 def test_the_database_is_remembered_in_the_header(tmp_path: Path) -> None:

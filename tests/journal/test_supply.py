@@ -133,6 +133,8 @@ def test_memory_is_the_last_resort(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert numbers(read_own(journal, 1, records[-1].end)) == list(
         range(append.number - 4999, append.number + 1)
     )
+    OwnOutlet(journal).retire(1, read_own(journal, 1, records[-1].end)[-1].end)
+    assert journal.trouble is None
     journal.close(delete=True)
 
 
@@ -164,3 +166,17 @@ def test_ordinary_folders_may_be_mapped_and_proc_may_not(tmp_path: Path) -> None
     """Ask whether a place is safe to map: local disks and tmpfs are, what has no blocks of its own is not looked for."""
     assert may_map(tmp_path)
     assert may_map(Path("/dev/shm"))
+
+
+@pytest.mark.parametrize("name", ["plain", "mit Umlaut ä", "back\\slash"])
+def test_a_network_mount_is_recognised_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Lie below a network mount with blanks, backslashes or umlauts in its path: it is not mapped."""
+    mount = tmp_path / name
+    mount.mkdir()
+    written = str(mount).replace("\\", "\\134").replace(" ", "\\040")
+    table = f"30 1 0:30 / / rw - ext4 /dev/sda rw\n31 30 0:31 / {written} rw - nfs4 server:/ rw\n"
+    monkeypatch.setattr(Path, "read_bytes", lambda _: table.encode())
+    assert not may_map(mount)
+    assert may_map(tmp_path)

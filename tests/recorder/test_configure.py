@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,14 @@ def test_unknown_settings_are_refused_by_name():
         asp.configure(projectid="x")
 
 
+def test_a_database_without_a_store_is_refused_at_once():
+    """A database that this version cannot write to is refused by `configure()`, not later in the background."""
+    with pytest.raises(ConfigurationError, match="postgresql://host/db") as caught:
+        asp.configure("postgresql://ana:s3cret@host/db", replace=True)
+    assert "sqlite:///" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_records_before_configure_wait_for_it(tmp_path):
     """What is tracked while modules are imported goes where configure() says a moment later."""
     run(
@@ -106,7 +115,17 @@ def test_without_configure_the_variables_hold(tmp_path):
     assert names(tmp_path / "here.db") == ["x"]
 
 
-def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path):
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ASP_DATABASE_URL", "mysql://ana:s3cret@host/x"),
+        ("ASP_DATABASE_URL", "postgresql://ana:s3cret@host/x"),
+        ("ASP_DATABASE_URL", "mysql://ana:s3cret@[host/x"),
+        ("ASP_SAMPLE_RATE", "often"),
+        ("ASP_JOURNAL_MAX_BYTES", "lots"),
+    ],
+)
+def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path, variable, value):
     """Without configure() a bad variable switches recording off, says so once, and the program runs on."""
     done = run(
         """
@@ -116,11 +135,13 @@ def test_a_bad_variable_does_not_reach_the_tracked_call(tmp_path):
         print(work(), work())
         """,
         tmp_path,
-        ASP_DATABASE_URL="mysql://host/x",
+        **{variable: value},
     )
     assert done.stdout == "42 42\n"
     assert done.stderr.count("nothing is recorded") == 1
-    assert "sqlite:///" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert variable in done.stderr or "database URL" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_disabled_records_and_creates_nothing(tmp_path):
@@ -203,3 +224,108 @@ def test_content_is_captured_only_when_asked_and_without_secrets(tmp_path):
         else:
             assert found == (None, None)
     asp.configure(f"sqlite:///{tmp_path}/False.db", replace=True)
+
+
+def test_what_a_bad_setting_loses_is_counted(tmp_path):
+    """A program that cannot record runs on, and neither flush() nor stats() says that all is well."""
+    done = run(
+        """
+        import asp_telemetry as asp
+
+        @asp.track_tool
+        def work():
+            return 1
+
+        assert [work(), work()] == [1, 1]
+        print(asp.flush().complete, asp.stats()["accepted"], asp.stats()["drop_reasons"], asp.stats()["last_error"])
+        asp.configure("sqlite:///good.db")
+        work()
+        print(asp.flush().complete, asp.stats()["stored"])
+        """,
+        tmp_path,
+        ASP_DATABASE_URL="nowhere",
+    )
+    bad, good = done.stdout.splitlines()
+    assert bad.startswith("False 2 {'configuration': 2} ConfigurationError: the database URL 'nowhere'")
+    assert good == "True 1"
+
+
+def test_empty_variables_count_as_not_set(tmp_path):
+    """`.env.example` may be taken as it stands."""
+    lines = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8").splitlines()
+    variables = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert "" in variables.values()
+    done = run(
+        """
+        import asp_telemetry as asp
+        with asp.span("x"):
+            pass
+        print(asp.flush().complete, asp.stats()["destination"])
+        """,
+        tmp_path,
+        **variables,
+    )
+    assert done.stdout.split() == ["True", f"sqlite:///{tmp_path}/data/asp_telemetry.db"]
+
+
+def test_a_relative_path_is_the_one_at_configure(tmp_path):
+    """A program that changes its folder after configure() still records where configure() said."""
+    (tmp_path / "later").mkdir()
+    run(
+        """
+        import os
+        import asp_telemetry as asp
+        asp.configure("sqlite:///here.db")
+        os.chdir("later")
+        with asp.span("first"):
+            pass
+        asp.shutdown()
+        os.chdir("/")
+        with asp.span("second"):
+            pass
+        """,
+        tmp_path,
+    )
+    assert names(tmp_path / "here.db") == ["first", "second"]
+
+
+def test_a_refused_flush_on_sigterm_leaves_no_setting_behind(tmp_path):
+    """configure() that raises has changed nothing: the next one is the first."""
+    run(
+        """
+        import threading
+        import asp_telemetry as asp
+        def wrong():
+            try:
+                asp.configure("sqlite:///a.db", flush_on_sigterm=True)
+            except asp.ConfigurationError:
+                asp.configure("sqlite:///b.db")
+                with asp.span("work"):
+                    pass
+        thread = threading.Thread(target=wrong)
+        thread.start()
+        thread.join()
+        """,
+        tmp_path,
+    )
+    assert names(tmp_path / "b.db") == ["work"]
+
+
+def test_the_sigterm_variable_costs_no_record_made_in_another_thread(tmp_path):
+    """Only the main thread can set signal handlers; a first record from another one is kept all the same."""
+    run(
+        """
+        import threading
+        import asp_telemetry as asp
+        def work():
+            with asp.span("work"):
+                pass
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """,
+        tmp_path,
+        ASP_FLUSH_ON_SIGTERM="1",
+        ASP_DATABASE_URL="sqlite:///a.db",
+    )
+    assert names(tmp_path / "a.db") == ["work"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from time import monotonic
 
@@ -114,8 +116,33 @@ def test_figures_add_up(recorded):
     figures = asp.stats()
     parts = ("stored", "pending", "rejected", "dropped")
     assert figures["accepted"] == sum(figures[part] for part in parts) == count(recorded.path)
+    account = {part: figures[part] for part in ("accepted", *parts)}
+    assert figures["sinks"] == asp.flush(timeout=20).sinks == {"database": account}
     assert figures["writer_alive"]
     assert figures["last_error"] is None
+
+
+def test_figures_add_up_while_refused_rows_are_being_found(recorded):
+    """Ask again and again while the database refuses rows among many: the sum holds each time."""
+    for number in range(3000):
+        work(1)
+        if number % 500 == 0:
+            asp.record_bootstrap(
+                "refused", mode="Nowhere", tasks_completed=1, tasks_required=1, metric="MAPE", value=1, target=1,
+                direction="lower_is_better",
+            )  # fmt: skip
+    looks = 0
+    deadline = monotonic() + 20
+    while True:
+        figures = asp.stats()
+        looks += 1
+        parts = [figures[part] for part in ("stored", "pending", "rejected", "dropped")]
+        assert figures["accepted"] == sum(parts) == 3006
+        if not figures["pending"]:
+            break
+        assert monotonic() < deadline
+    assert figures["rejected"] == 6
+    assert looks > 10
 
 
 def test_recording_goes_on_after_shutdown(recorded):
@@ -132,3 +159,38 @@ def test_shutdown_leaves_no_journal_behind(recorded):
     work(2)
     asp.shutdown(timeout=20)
     assert list((recorded.path.parent / "asp-journal").iterdir()) == []
+
+
+OPEN_AT_EXIT = """
+import asp_telemetry as asp
+asp.configure("sqlite:///telemetry.db")
+task = asp.task("TASK-001")
+task.__enter__()
+if {ends}:
+    asp.shutdown()
+    task.__exit__(None, None, None)
+"""
+
+
+def run_open_at_exit(folder, *, ends):
+    """Run a program that leaves a task open when its journal is removed; return executions and tasks."""
+    subprocess.run([sys.executable, "-c", OPEN_AT_EXIT.format(ends=ends)], cwd=folder, check=True, timeout=60)
+    connection = sqlite3.connect(folder / "telemetry.db")
+    try:
+        found = connection.execute(
+            "SELECT trace.status, task.status FROM execution_traces AS trace JOIN task_metadata AS task USING (task_id)"
+        )
+        return found.fetchall()
+    finally:
+        connection.close()
+
+
+def test_what_is_open_at_exit_is_abandoned(tmp_path):
+    """A program that ends in the middle of a task leaves a failed task, not one that is in progress for ever."""
+    assert run_open_at_exit(tmp_path, ends=False) == [("abandoned", "failed")]
+    assert list((tmp_path / "asp-journal").iterdir()) == []
+
+
+def test_what_ends_after_shutdown_is_no_longer_abandoned(tmp_path):
+    """A task that was open during shutdown() and ends later is as it ended, once that is in the database."""
+    assert run_open_at_exit(tmp_path, ends=True) == [("success", "completed")]

@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import identifier
-from asp_telemetry.capture.lifecycle import child_frame
+from asp_telemetry.capture.lifecycle import child_frame, leave_out_of_turn
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import SCOPE
 
@@ -35,8 +35,12 @@ class _Context:
             trouble("context() failed", error)
 
     def __exit__(self, *_: object) -> None:
-        if self._frame is not None and state.get_current() is self._frame:
+        if self._frame is None:
+            return
+        if state.get_current() is self._frame:
             state.set_current(self._outer)
+        else:
+            leave_out_of_turn(self._frame)
 
     async def __aenter__(self) -> None:
         self.__enter__()

@@ -53,6 +53,8 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
         ... def plan(task_id: str, brief: str) -> str:
         ...     return f"plan for {brief}"
     """
+    if function_or_role is None or isinstance(function_or_role, str):
+        return _decorator("agent", None, {"agent_role": function_or_role, **options})
     return _decorator("agent", function_or_role, options)
 
 
@@ -78,8 +80,9 @@ def track_tool(function_or_name: Any = None, /, **options: Any) -> Any:
         ... def search(query: str) -> list[str]:
         ...     return [query]
     """
-    name = {} if callable(function_or_name) or function_or_name is None else {"name": function_or_name}
-    return _decorator("tool", function_or_name if callable(function_or_name) else None, {**name, **options})
+    if isinstance(function_or_name, str):
+        return _decorator("tool", None, {"name": function_or_name, **options})
+    return _decorator("tool", function_or_name, options)
 
 
 @overload
@@ -95,16 +98,13 @@ def track(
     version: str | None = None,
     task_id: str | None = None,
 ) -> Decorator: ...
-def track(
-    function: Any = None, /, *, kind: str = "span", agent_role: str | None = None, **options: Any
-) -> Any:
+def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any:
     """Track a function as any kind of execution.
 
     Args:
         function: The function, when used bare.
         kind: task, agent, generation, tool, chain, retriever, evaluator, guardrail, embedding or span.
-        agent_role: The role of an agent.
-        **options: name, model, provider, version and task_id, as in `track_agent`.
+        **options: agent_role, name, model, provider, version and task_id, as in `track_agent`.
 
     Returns:
         The decorated function, or a decorator.
@@ -118,22 +118,23 @@ def track(
         ... def find(query: str) -> list[str]:
         ...     return [query]
     """
-    return _decorator(kind, agent_role if function is None else function, options)
+    return _decorator(kind, function, options)
 
 
-def _decorator(kind: str, function_or_role: Any, options: dict[str, Any]) -> Any:
-    if callable(function_or_role) or isinstance(function_or_role, (staticmethod, classmethod)):
-        return _decorate(function_or_role, kind, None, {})
+def _decorator(kind: str, function: Any, options: dict[str, Any]) -> Any:
+    """Decorate a function that is given at once, or return what will."""
+    if function is not None:
+        return _decorate(function, kind, options)
 
     def decorate(function: Any) -> Any:
-        return _decorate(function, kind, function_or_role, options)
+        return _decorate(function, kind, options)
 
     return decorate
 
 
-def _decorate(function: Any, kind: str, role: str | None, options: dict[str, Any]) -> Any:
+def _decorate(function: Any, kind: str, options: dict[str, Any]) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_decorate(function.__func__, kind, role, options))
+        return type(function)(_decorate(function.__func__, kind, options))
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"only functions can be tracked, not {function!r}; decorate its methods")
     import inspect  # noqa: PLC0415 - costs 8 ms, and a program that only imports this package does not need it
@@ -141,7 +142,7 @@ def _decorate(function: Any, kind: str, role: str | None, options: dict[str, Any
     settings = dict(options)
     name = settings.pop("name", None) or getattr(function, "__name__", type(function).__name__)
     task_of = _task_finder(inspect, function, settings.pop("task_id", None))
-    site = Site(name, kind, agent_role=role, task_of=task_of, **settings)
+    site = Site(name, kind, task_of=task_of, **settings)
     call = function if inspect.isroutine(function) else getattr(function, "func", type(function).__call__)
     if inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(call):
         wrapped = wrap_async_generator(function, site)

@@ -1,6 +1,5 @@
 """Defects: logged where they are found, resolved later, and what their fixing costs."""
 
-from types import TracebackType
 from typing import Any, Self
 
 from asp_telemetry.capture import state
@@ -131,11 +130,6 @@ class Fixing(Span):
             except Exception as error:
                 trouble("fixing() could not be entered", error)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, traceback)
 
 
 def fixing(defect_id: str) -> Fixing:

@@ -19,8 +19,6 @@ _SMALL_PROMPT = 100_000
 _SAME = ("model", "provider", "service_tier", "speed")
 _COUNTS = tuple(name for name in Usage._fields if name not in (*_SAME, "response_id"))
 
-"""The most tags of one execution or context; each takes room in every segment that uses it."""
-
 
 class _Recent:
     """Remember the latest keys in two generations, the older of which is forgotten whole: constant time, bounded."""

@@ -21,7 +21,7 @@ _MAX_BYTES = 96 * 1024
 _MAX_ITEMS = 1_000
 _MAX_DEPTH = 12
 _MAX_VALUES = 20_000
-_SHEDDABLE = ("output", "input", "metadata", "facts", "tags")
+_SHEDDABLE = ("output", "input", "metadata", "tags")
 _orjson: Any = None
 _name_of_class: Any = type.__dict__["__name__"].__get__  # a metaclass may have put a trap over `__name__`
 
@@ -42,18 +42,37 @@ def encode(payload: dict[str, Any]) -> bytes:
         # What orjson refuses: lone surrogates, integers over 64 bits, keys that are no text, circles.
         data = encoder.dumps(plain(payload))
     if len(data) > _MAX_BYTES or b"\\u0000" in data:
-        data = encoder.dumps(plain(payload))
-        for name in _SHEDDABLE:
-            if len(data) <= _MAX_BYTES:
-                break
-            if name in payload:
-                kept = shortened(encoder.dumps(plain(payload[name])).decode(), 1_000)
-                payload = {**payload, name: {"shed": kept}}
-                data = encoder.dumps(plain(payload))
-                trouble(
-                    "a payload was shortened", remedy="store large content elsewhere and record its address"
-                )
+        payload = plain(payload)
+        data = encoder.dumps(payload)
+        if len(data) > _MAX_BYTES:
+            trouble("a payload was shortened", remedy="store large content elsewhere and record its address")
+            data = _without_content(payload)
     return data
+
+
+def _without_content(payload: dict[str, Any]) -> bytes:
+    """Encode a payload of plain values without its content, and without the largest facts, as far as it takes to fit."""
+    encoder = _encoder()
+    facts = payload.get("facts")
+    places = [(payload, name) for name in _SHEDDABLE if name in payload]
+    if isinstance(facts, dict):
+        sizes = {name: len(encoder.dumps(value)) for name, value in facts.items()}
+        places += [(facts, name) for name in sorted(sizes, key=sizes.__getitem__, reverse=True)]
+    data: bytes = encoder.dumps(payload)
+    for holder, name in places:
+        if len(data) <= _MAX_BYTES:
+            break
+        holder[name] = _shed(holder[name])
+        data = encoder.dumps(payload)
+    return data
+
+
+def _shed(value: Any) -> Any:
+    """Keep the head of a plain value; a text and a list keep their shape, which their columns insist on."""
+    if isinstance(value, str):
+        return shortened(value, 1_000)
+    head = shortened(_encoder().dumps(value).decode(), 1_000)
+    return [head] if isinstance(value, list) else {"shed": head}
 
 
 def _encoder() -> Any:

@@ -127,7 +127,7 @@ def finish(span: state.SpanList, result: Any = None) -> None:
     if _get_current() is span:
         _set_current(span[11])
     else:
-        _leave_out_of_turn(span)
+        leave_out_of_turn(span)
     try:
         del state.live[span[2]]
         if result is not None:
@@ -155,7 +155,7 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     if _get_current() is span:
         _set_current(span[PARENT])
     else:
-        _leave_out_of_turn(span)
+        leave_out_of_turn(span)
     try:
         status = _status_of(error)
         if status == _SUCCESS:
@@ -169,7 +169,7 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     span[PARENT] = span[DETAILS] = None
 
 
-def _leave_out_of_turn(span: state.SpanList) -> None:
+def leave_out_of_turn(span: state.SpanList) -> None:
     """End a span before one inside it has ended: when that one ends, what surrounds this one is current again."""
     innermost = inner = _get_current()
     while inner is not None and inner[PARENT] is not span:

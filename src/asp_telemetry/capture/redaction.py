@@ -5,6 +5,11 @@ from typing import Any
 
 _MARK = "[redacted]"
 
+# How the names of secrets end: `token` is one, and so are `access_token`, `accessToken` and `GITHUB_TOKEN`.
+_ENDINGS = (
+    "(?:(?:api|access|private|secret)[_-]?key|secret|token|password|passwd|passphrase|pwd|authorization)"
+)
+
 # Keys of providers and clouds by their published prefixes, bearer tokens, passwords in URLs, and name=value pairs
 # whose name says that the value is a secret.
 _PATTERNS = (
@@ -16,12 +21,12 @@ _PATTERNS = (
     (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", rf"\1 {_MARK}"),
     (r"(://[^/\s:@]*:)[^@\s/]+@", rf"\1{_MARK}@"),
     (
-        r"(?i)\b((?:api[_-]?key|secret|token|password|passwd|pwd|authorization)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}",
+        rf"(?i)({_ENDINGS}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{{4,}}",
         rf"\1{_MARK}",
     ),
 )  # fmt: skip
 
-_NAME_OF_SECRET = r"(?i)(?:api[_-]?key|secret|token|password|passwd|pwd|authorization)$"  # noqa: S105 - no secret
+_NAME_OF_SECRET = rf"(?i){_ENDINGS}$"
 
 
 @cache
@@ -52,13 +57,13 @@ def redact(text: str) -> str:
 
 
 def redact_values(value: object) -> object:
-    """Redact every text inside a plain value of dictionaries and lists, and all of it under the name of a secret."""
+    """Redact every text inside a plain value of dictionaries and lists, and all but numbers under the name of a secret."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
         return {
             key: _MARK
-            if isinstance(item, str) and item and _compiled()[1].search(str(key))
+            if isinstance(item, (str, list, dict)) and item and _compiled()[1].search(str(key))
             else redact_values(item)
             for key, item in value.items()
         }

@@ -176,6 +176,13 @@ class Span:
             )
         return False
 
+    def __repr__(self) -> str:
+        site = self._site if self._site is not None else self._span[SITE]
+        if site is None:
+            return f"<{type(self).__name__} that ignores everything>"
+        state_of = "not begun" if self._span is NOTHING else "ended" if self._span[STATE] else "open"
+        return f"<{type(self).__name__} {site.name!r}, {state_of}>"
+
     def __enter__(self) -> Self:
         if self._site is not None:
             self._span = begin(self._site)

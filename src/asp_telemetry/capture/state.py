@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from asp_telemetry.capture.definition import Scope
+from asp_telemetry.guard import trouble
 from asp_telemetry.ids import span_ids
 from asp_telemetry.journal.layout import STATE
 
@@ -28,7 +29,31 @@ enabled = True
 capture_content = False
 sample_rate = 1.0
 default_scope = Scope({})
-next_id = span_ids()
+
+
+def at_first_span() -> None:
+    """Do what is due when the first span begins; the recorder puts its own function here."""
+
+
+def _first_id() -> int:
+    global next_id
+    next_id = _ids
+    try:
+        at_first_span()
+    except Exception as error:
+        trouble("the recorder could not be started", error)
+    return _ids()
+
+
+_ids = span_ids()
+next_id: Callable[[], int] = _first_id
+"""Makes the next id; the first call does more, so that `begin` need not ask whether it is the first."""
+
+
+def expect_first_span() -> None:
+    """Call `at_first_span` again when the next span begins."""
+    global next_id
+    next_id = _first_id
 
 
 def unconnected(_kind: int, _status: int, _duration: int, _span: SpanList, _payload: bytes | None) -> bool:
@@ -41,8 +66,9 @@ append: Append = unconnected
 
 def after_fork() -> None:
     """Make a forked child its own: new ids, no live spans; the parent's spans are the parent's to finish."""
-    global next_id, live
-    next_id = span_ids()
+    global _ids, live
+    _ids = span_ids()
+    expect_first_span()
     for span in list(live.values()):
         span[STATE] = FOREIGN
     live = {}

@@ -8,7 +8,10 @@ from asp_telemetry.capture.details import add_usage, details_of
 from asp_telemetry.capture.lifecycle import fail, finish
 from asp_telemetry.capture.streams import StreamUsage
 from asp_telemetry.guard import trouble
-from asp_telemetry.journal.layout import CLOCK, FLAGS, STATE, Flag
+from asp_telemetry.journal.layout import CLOCK, FLAGS, SITE, STATE, Flag
+
+# Of other generators, a retriever's say, the first item is no token.
+_SPEAKING = frozenset({"agent", "generation"})
 
 
 class Stream:
@@ -46,7 +49,8 @@ class Stream:
         try:
             details = details_of(span)
             details.chunks = usage.chunks
-            details.first_token_ns = self._first_token_ns
+            if span[SITE].kind in _SPEAKING or usage.saw_provider_chunks:
+                details.first_token_ns = self._first_token_ns
             for answer, teller in usage.told():
                 add_usage(span, answer, teller, explicit=False)
             if usage.error is not None:

@@ -12,6 +12,8 @@ from asp_telemetry.journal.layout import FORMAT_VERSION
 
 FILE_NAME = "journal.json"
 
+_REMOVALS = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class JournalHeader:
@@ -22,7 +24,7 @@ class JournalHeader:
         destination: The database's URL without credentials; nobody drains the journal elsewhere.
         writer: Whether the owner has a writer thread of its own; without one a sidecar drains while it lives.
         sinks: The sinks that every record is owed to.
-        database_id: The identity of the database that took the first batch, once there was one.
+        database_id: The identity of the database that is given its batches, from the first one on.
         format: The version of the byte layout; older code leaves newer journals alone.
     """
 
@@ -36,7 +38,7 @@ class JournalHeader:
     host: str = field(default_factory=socket.gethostname)
 
     def with_database(self, database_id: str) -> "JournalHeader":
-        """Return the header with the identity of the database that holds the first batch."""
+        """Return the header with the identity of the database that is given the batches."""
         return replace(self, database_id=database_id)
 
     def write(self, directory: Path) -> None:
@@ -58,13 +60,19 @@ def remove_journal(directory: Path) -> bool:
     Returns:
         Whether it is gone; a journal that is still there keeps its checkpoints, or it would be stored once more.
     """
-    try:
-        for path in sorted(directory.iterdir(), key=lambda path: path.name == FILE_NAME):
-            path.unlink(missing_ok=True)
-        directory.rmdir()
-    except OSError as error:
-        if directory.exists():
-            note("a finished journal cannot be removed", error, f"delete {directory} yourself")
+    failure: OSError | None = None
+    # Whoever has seen the header just before it went may still have put a lock file there.
+    for _ in range(_REMOVALS):
+        try:
+            for path in sorted(directory.iterdir(), key=lambda path: path.name == FILE_NAME):
+                path.unlink(missing_ok=True)
+            directory.rmdir()
+        except OSError as error:
+            failure = error
+        if not directory.exists():
+            break
+    else:
+        note("a finished journal cannot be removed", failure, f"delete {directory} yourself")
     return not (directory / FILE_NAME).exists()
 
 

@@ -13,7 +13,8 @@ try:
 except ImportError:  # Windows: no locks; the positions in the database keep everything exact all the same.
     fcntl = None  # type: ignore[assignment]
 
-_held: set[str] = set()
+_held: set[tuple[int, int]] = set()
+"""Device and inode of the files that are locked here: a path may lead to them in several ways, or be renamed."""
 
 
 class FileLock:
@@ -22,6 +23,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self._descriptor: int | None = None
+        self._file: tuple[int, int] | None = None
 
     def acquire(self) -> bool:
         """Try to take the lock without waiting.
@@ -32,7 +34,7 @@ class FileLock:
         Raises:
             OSError: If the file cannot be opened.
         """
-        if self._path in _held:
+        if _file_at(self._path) in _held:
             return self._descriptor is not None
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -42,15 +44,26 @@ class FileLock:
             os.close(descriptor)
             return False
         self._descriptor = descriptor
-        _held.add(self._path)
+        found = os.fstat(descriptor)
+        self._file = found.st_dev, found.st_ino
+        _held.add(self._file)
         return True
 
     def release(self) -> None:
         """Give the lock up; releasing twice does nothing."""
         if self._descriptor is not None:
-            _held.discard(self._path)
+            if self._file is not None:
+                _held.discard(self._file)
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = self._file = None
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def forget_held() -> None:

@@ -200,6 +200,7 @@ class ForeignOutlet(Outlet):
                 self._drain.release()
                 return False
         except OSError:
+            self.release()
             return False
         self.refresh()
         return True

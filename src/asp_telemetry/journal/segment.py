@@ -183,14 +183,15 @@ def may_map(directory: Path) -> bool:
     if not hasattr(os, "posix_fallocate"):
         return False
     try:
-        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        table = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
     except OSError:
         return False
     path = str(directory.resolve())
     longest, kind = -1, ""
     for line in table.splitlines():
         fields, _, rest = line.partition(" - ")
-        mount = fields.split(" ")[4].encode().decode("unicode_escape")
+        # Blanks and backslashes are written as octal numbers, all other bytes as they are.
+        mount = os.fsdecode(os.fsencode(fields.split(" ")[4]).decode("unicode_escape").encode("latin-1"))
         inside = mount in {"/", path} or path.startswith(mount + "/")
         if inside and len(mount) >= longest:
             longest, kind = len(mount), rest.split(" ", 1)[0]

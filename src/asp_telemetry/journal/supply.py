@@ -119,6 +119,8 @@ class SegmentSupply:
         segment.delete()
         if in_memory:
             self._in_memory -= 1
+            if not self._in_memory:
+                self.trouble = None  # nothing waits in memory any more
         else:
             self._used -= SEGMENT_BYTES
         self._not_before = 0.0

@@ -11,7 +11,8 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.collecting import hold_contexts
 from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.forks import imports
+from asp_telemetry.forks import imports, watch_forks
+from asp_telemetry.recorder.idle import Idle
 from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
 
@@ -24,8 +25,8 @@ _LAST_PASS_SECONDS = 0.05
 
 _lock = threading.RLock()
 _recorder: Recorder | None = None
-_given: dict[str, Any] = {}
-_configured = False
+_idle = Idle()
+_configured: "Settings | None" = None
 _making = False
 _early: list[tuple[Any, ...]] = []
 _exiting = False
@@ -52,7 +53,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         >>> import asp_telemetry as asp
         >>> asp.configure("sqlite:///data/asp_telemetry.db", project_id="ASP-Platform", replace=True)
     """
-    global _configured, _given
+    global _configured, _idle
     from asp_telemetry.settings import NAMES, resolve  # noqa: PLC0415 - imported when it is needed
 
     unknown = sorted(set(settings) - NAMES)
@@ -60,30 +61,33 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         raise ConfigurationError(
             f"configure() has no setting named {', '.join(unknown)}; it knows {', '.join(sorted(NAMES))}"
         )
-    given = {**settings, **({} if database is None else {"database": database})}
-    wanted = resolve(given)
+    wanted = resolve(settings if database is None else {**settings, "database": database})
     if replace and _recorder is not None and wanted != _recorder.settings:
         shutdown()
     with _lock:
         recorder = _recorder
         if recorder is not None and wanted != recorder.settings:
             _take_over(recorder, wanted)
-        elif recorder is None and _configured and not replace and wanted != resolve(_given):
-            raise ConfigurationError(_conflict(resolve(_given).destination, wanted.destination))
-        _given, _configured = given, True
+        elif _configured is not None and not replace and wanted != _configured:
+            raise ConfigurationError(_conflict(_configured, wanted))
+        if wanted.flush_on_sigterm:
+            chain_sigterm(_flush_at_sigterm)
+        _apply(wanted)
+        _configured = wanted
         if recorder is not None:
             recorder.settled = True
-        _apply(wanted)
-        if state.append is state.unconnected:
+        else:
+            _idle = Idle()
             state.append = _first_append
+            state.expect_first_span()
     if recorder is not None and recorder.writer is not None:
         recorder.writer.wake()
 
 
 def _take_over(recorder: Recorder, wanted: "Settings") -> None:
     """Let records that were made before the first `configure()` go where it says, if none has gone elsewhere yet."""
-    if _configured or recorder.draining or not recorder.settings.writer:
-        raise ConfigurationError(_conflict(recorder.settings.destination, wanted.destination))
+    if _configured is not None or recorder.draining or not recorder.settings.writer:
+        raise ConfigurationError(_conflict(recorder.settings, wanted))
     from dataclasses import replace as changed  # noqa: PLC0415 - imported when it is needed
 
     header = changed(recorder.journal.header, destination=wanted.destination, writer=wanted.writer)
@@ -92,9 +96,11 @@ def _take_over(recorder: Recorder, wanted: "Settings") -> None:
     recorder.settings = wanted
 
 
-def _conflict(old: str, new: str) -> str:
+def _conflict(old: "Settings", new: "Settings") -> str:
+    from asp_telemetry.settings import differences  # noqa: PLC0415 - imported when it is needed
+
     return (
-        f"asp_telemetry already records to {old}, and configure() was called with other values for {new}; "
+        f"asp_telemetry is already configured, and configure() was called with other values: {differences(old, new)}; "
         "call it once, before the first tracked call, or pass replace=True"
     )
 
@@ -105,59 +111,78 @@ def _apply(settings: "Settings") -> None:
     state.sample_rate = settings.sample_rate
     state.enabled = not settings.disabled
     guard.be_strict(settings.strict)
-    if settings.flush_on_sigterm:
-        chain_sigterm(_flush_at_sigterm)
 
 
 def _first_append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
     """Make the recorder, and append the first record to it."""
-    global _making
     with _lock:
         if _making:
             # A signal handler or finaliser of this very thread; the lock keeps all others out.
             _early.append((kind, status, duration, span, payload))
             return True
-        if state.append is not _first_append:
-            return state.append(kind, status, duration, span, payload)
-        _making = True
-        try:
-            with imports:
-                recorder = _make_recorder()
-            if recorder is not None:
-                # While `_making` holds: a signal handler in between would make a second recorder.
-                state.append = recorder.append
-        except ConfigurationError as error:
-            guard.note("nothing is recorded", error)
-            recorder = None
-        finally:
-            _making = False
-        if recorder is None:
-            state.append = state.unconnected
-            state.enabled = False
-            return False
-        kept = recorder.append(kind, status, duration, span, payload)
-        while _early:
-            recorder.append(*_early.pop(0))
-        if not _exiting:
-            recorder.start_writer()
-        return kept
+        if state.append is _first_append:
+            _connect()
+        return state.append(kind, status, duration, span, payload)
+
+
+def _at_first_span() -> None:
+    """Make the recorder before there is anything to record: its writer tells of executions that are open for long."""
+    with _lock:
+        if state.append is _first_append and not _making:
+            _connect()
+
+
+def _connect() -> None:
+    """Make the recorder and start its writer; the caller holds the lock."""
+    global _making
+    recorder = None
+    _making = True
+    try:
+        watch_forks()
+        with imports:
+            recorder = _make_recorder()
+        # While `_making` holds: a signal handler in between would make a second recorder.
+        if recorder is not None:
+            state.append = recorder.append
+        else:
+            state.append, state.enabled = state.unconnected, False
+    except ConfigurationError as error:
+        guard.note("nothing is recorded", error)
+        _idle.refuse(error)
+        state.append = _idle.append
+    finally:
+        _making = False
+    while _early:
+        state.append(*_early.pop(0))
+    if recorder is not None and not _exiting:
+        recorder.start_writer()
 
 
 def _make_recorder() -> Recorder | None:
     global _recorder, _exit_registered
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - imported at the first record
 
-    settings = resolve(_given)
-    if not _configured:
+    settings = resolve({}) if _configured is None else _configured
+    if _configured is None:
         _apply(settings)
+        if settings.flush_on_sigterm:
+            _try_to_chain_sigterm()
     if settings.disabled:
         return None
-    _recorder = Recorder(settings, _lock, settled=_configured)
+    _recorder = Recorder(settings, _lock, settled=_configured is not None)
     hold_contexts()
     if not _exit_registered:
         _exit_registered = True
         register_exit(_at_exit)
     return _recorder
+
+
+def _try_to_chain_sigterm() -> None:
+    """Do without the flush where the first record comes from another thread than the main one."""
+    try:
+        chain_sigterm(_flush_at_sigterm)
+    except ConfigurationError as error:
+        guard.note("SIGTERM will not flush", error, "records wait in the journal for the next start")
 
 
 def flush(timeout: float = 5.0) -> FlushResult:
@@ -177,7 +202,7 @@ def flush(timeout: float = 5.0) -> FlushResult:
     """
     recorder = _recorder
     if recorder is None:
-        return FlushResult(complete=True, pending=0, rejected=0, dropped=0, sinks={})
+        return _idle.result()
     targets = _begin_flush(recorder)
     deadline = monotonic() + timeout
     while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):
@@ -198,7 +223,7 @@ async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the s
 
     recorder = _recorder
     if recorder is None:
-        return FlushResult(complete=True, pending=0, rejected=0, dropped=0, sinks={})
+        return _idle.result()
     targets = _begin_flush(recorder)
     deadline = monotonic() + timeout
     while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):  # noqa: ASYNC110 - what is waited for happens in another thread
@@ -206,7 +231,7 @@ async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the s
     return recorder.result(complete=done)
 
 
-def _begin_flush(recorder: Recorder) -> list[tuple[Any, int, int]]:
+def _begin_flush(recorder: Recorder) -> list[tuple[Any, int]]:
     recorder.settled = True
     targets = recorder.targets()
     if not _exiting:
@@ -233,9 +258,10 @@ def shutdown(timeout: float = 5.0) -> FlushResult:
     with _lock:
         recorder = _recorder
         if recorder is None:
-            return FlushResult(complete=True, pending=0, rejected=0, dropped=0, sinks={})
+            return _idle.result()
         _recorder = None
         state.append = _first_append
+        state.expect_first_span()
     return _stop(recorder, timeout)
 
 
@@ -264,8 +290,15 @@ def stats() -> dict[str, Any]:
     """Return what became of the records of this process, and how the writer does.
 
     Returns:
-        `accepted == stored + pending + rejected + dropped`, with the reasons of drops, the lag of the database, the
-        journal's bytes, the writer's heartbeat and last error, and `troubles`: what was kept away from the host.
+        accepted, stored, pending, rejected, dropped: numbers of records; the first is the sum of the others. sinks: the
+        same by sink.
+        drop_reasons: how many were dropped for which reason.
+        queue_bytes: what the journals of this destination occupy. lag_seconds: for how long the oldest of this process
+        may have waited. unavailable_seconds: for how long the database has been away, or None.
+        last_error: why the writer's last pass failed, or why nothing is recorded, or None.
+        writer_alive, heartbeat_seconds: whether the writer runs, and how long ago it last went round.
+        journal, journal_trouble, destination: where records wait, why they are not crash-safe there, where they go.
+        troubles: how often each kind of fault was kept away from the host.
 
     Example:
         >>> import asp_telemetry as asp
@@ -274,11 +307,7 @@ def stats() -> dict[str, Any]:
         True
     """
     recorder = _recorder
-    figures = (
-        {"accepted": 0, "stored": 0, "pending": 0, "rejected": 0, "dropped": 0, "drop_reasons": {}}
-        if recorder is None
-        else recorder.figures()
-    )
+    figures = _idle.figures() if recorder is None else recorder.figures()
     return {**figures, "troubles": guard.counts()}
 
 
@@ -306,10 +335,10 @@ def _flush_at_sigterm() -> None:
 
 def _after_fork_in_child() -> None:
     """Make the child its own: it writes nothing of the parent's, and makes a recorder when it first needs one."""
-    global _lock, _recorder, _making, _exit_registered
+    global _lock, _recorder, _idle, _making, _exit_registered
     inherited = _recorder
     _lock = threading.RLock()
-    _recorder, _making, _exit_registered = None, False, False
+    _recorder, _idle, _making, _exit_registered = None, Idle(), False, False
     _early.clear()
     state.after_fork()
     guard.reset()
@@ -324,5 +353,6 @@ def _after_fork_in_child() -> None:
 
 
 state.append = _first_append
+state.at_first_span = _at_first_span
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

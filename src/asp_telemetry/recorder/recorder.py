@@ -96,16 +96,16 @@ class Recorder:
         bases = [self.settings.journal_dir, *([self.early_base] if self.early_base is not None else [])]
         return Adoption(bases, self.settings.destination, self.journal.journal_id)
 
-    def record_open(self) -> None:
-        """Record the executions that have been open for over a second, each once."""
+    def record_open(self) -> bool:
+        """Record the executions that have been open for over a second, each once; tell whether any is open at all."""
         live = state.live
         if not live:
             self._opened.clear()
-            return
+            return False
         try:
             spans = list(live.items())
         except RuntimeError:
-            return  # it changed while we looked; the next pass looks again
+            return True  # it changed while we looked; the next pass looks again
         now = perf_counter_ns()
         for span_id, span in spans:
             if span_id in self._opened or not span[CLOCK]:
@@ -116,52 +116,55 @@ class Recorder:
             if not span[STATE] and not span[FLAGS] & int(Flag.UNSAMPLED):
                 self.append(Kind.OPEN, 0, 0, span, None)
         self._opened &= set(live)
+        return True
 
-    def pending(self) -> int:
-        """Return how many records wait in the journal."""
-        return sum(lane.stamp - self._committed_stamp(lane) for lane in list(self.journal.all_lanes))
-
-    def _committed_stamp(self, lane: Any) -> int:
+    def _committed(self) -> dict[int, Any]:
+        """Return the checkpoints of this moment, by the number of the lane."""
         drainer = None if self.writer is None else self.writer.drainer
-        if drainer is not None:
-            for found in drainer.states(self.journal.journal_id):
-                if found.number == lane.number and found.committed_stamp >= 0:
-                    return found.committed_stamp
-        return int(lane.first_stamp)
+        states = [] if drainer is None else drainer.states(self.journal.journal_id)
+        return {found.number: found.committed for found in states}
 
-    def targets(self) -> list[tuple[Any, int, int]]:
+    def targets(self) -> list[tuple[Any, int]]:
         """Return the lanes, and how far each must be committed so that all that is recorded now is."""
-        return [(lane, lane.stamp, sum(lane.refused)) for lane in list(self.journal.all_lanes)]
+        return [(lane, lane.stamp) for lane in list(self.journal.all_lanes)]
 
-    def reached(self, targets: list[tuple[Any, int, int]]) -> bool:
+    def reached(self, targets: list[tuple[Any, int]]) -> bool:
         """Tell whether the lanes have been committed that far."""
+        committed = self._committed()
         return all(
-            stamp == lane.first_stamp or self._committed_stamp(lane) >= stamp for lane, stamp, _ in targets
+            stamp == lane.first_stamp
+            or (lane.number in committed and lane.first_stamp + committed[lane.number].passed >= stamp)
+            for lane, stamp in targets
         )
 
     def result(self, *, complete: bool) -> FlushResult:
         """Return the figures of this moment."""
-        figures = self.figures()
-        sink = {name: figures[name] for name in ("accepted", "stored", "pending", "rejected", "dropped")}
-        return FlushResult(complete, sink["pending"], sink["rejected"], sink["dropped"], {"database": sink})
+        sinks = self.figures()["sinks"]
+        sink = sinks["database"]
+        return FlushResult(complete, sink["pending"], sink["rejected"], sink["dropped"], sinks)
 
     def figures(self) -> dict[str, Any]:
         """Return what became of the records of this process; they add up."""
-        drainer = None if self.writer is None else self.writer.drainer
-        states = [] if drainer is None else drainer.states(self.journal.journal_id)
-        lanes = list(self.journal.all_lanes)
-        refused = sum(sum(lane.refused) for lane in lanes)
-        lost = sum(found.committed.dropped.get("lost", 0) for found in states)
+        # One look at each: callers append and the writer commits while the figures are added up.
+        committed = self._committed().values()
+        lanes = [(lane.stamp - lane.first_stamp, list(lane.refused)) for lane in list(self.journal.all_lanes)]
+        kept = sum(count for count, _ in lanes)
+        refused = [sum(counts) for counts in zip(*(counts for _, counts in lanes), strict=True)]
+        lost = sum(checkpoint.lost for checkpoint in committed)
+        pending = kept - sum(checkpoint.passed for checkpoint in committed)
+        account = {
+            "accepted": kept + sum(refused),
+            "stored": sum(checkpoint.stored for checkpoint in committed),
+            "pending": pending,
+            "rejected": sum(checkpoint.rejected for checkpoint in committed),
+            "dropped": sum(refused) + lost,
+        }
         writer = self.writer
         trouble_since = None if writer is None else writer.unavailable_since
-        pending = self.pending()
         return {
-            "accepted": self.journal.accepted,
-            "stored": sum(found.committed.stored for found in states),
-            "pending": pending,
-            "rejected": sum(found.committed.rejected for found in states),
-            "dropped": refused + lost,
-            "drop_reasons": _sum_reasons(lanes, lost),
+            **account,
+            "sinks": {"database": account},
+            "drop_reasons": _reasons(refused, lost),
             "queue_bytes": self.journal.supply.used_bytes,
             "lag_seconds": 0.0
             if not pending or writer is None
@@ -176,6 +179,6 @@ class Recorder:
         }
 
 
-def _sum_reasons(lanes: list[Any], lost: int) -> dict[str, int]:
-    reasons = {reason: sum(lane.refused[place] for lane in lanes) for place, reason in enumerate(REASONS)}
-    return {reason: count for reason, count in {**reasons, "lost": lost}.items() if count}
+def _reasons(refused: list[int], lost: int) -> dict[str, int]:
+    reasons = {**dict(zip(REASONS, refused, strict=False)), "lost": lost}
+    return {reason: count for reason, count in reasons.items() if count}

@@ -78,6 +78,16 @@ class Checkpoint:
         """How many records were refused or lost."""
         return sum(self.dropped.values())
 
+    @property
+    def lost(self) -> int:
+        """How many records could not be read."""
+        return self.dropped.get("lost", 0)
+
+    @property
+    def passed(self) -> int:
+        """How many of the lane's records the position has passed: each bears a stamp, those refused do not."""
+        return self.stored + self.rejected + self.lost
+
 
 def _always() -> bool:
     return True

@@ -27,16 +27,16 @@ _PAUSE_SECONDS = 0.000_05
 
 @dataclass
 class LaneState:
-    """Know how far one lane has been read, and how far what was read is committed."""
+    """Know how far one lane has been read, whether that is all there was, and how far it is committed."""
 
     outlet: Outlet
     number: int
     key: str
     reader: LaneReader
     committed: Checkpoint
-    committed_stamp: int = -1
     counted_lost: int = 0
     refused: int = 0
+    at_end: bool = False
 
 
 @dataclass
@@ -53,7 +53,6 @@ class Reached:
     """State how far a lane has been read with a batch, and what was lost or refused on the way."""
 
     position: int
-    stamp: int
     dropped: dict[str, int]
     refused: int
     lost: int = 0
@@ -72,7 +71,7 @@ class Drainer:
         self._builder = RowBuilder()
         self._lanes: dict[str, LaneState] = {}
         self._loaded: dict[str, dict[str, Checkpoint]] = {}
-        self._identity: str | None = None
+        self._identity = ""
         self._parts: deque[Part] = deque()
         self._ahead: Part | None = None
         self._considerate = considerate
@@ -97,13 +96,11 @@ class Drainer:
         if identity != self._identity:
             self._identity = identity
             self._reload()
-        if not self._parts:
-            for outlet in outlets:
-                await self._meet(outlet)
-            part, self._ahead = self._ahead or await self._collect(outlets), None
-            if not part.reached:
-                return 0
-            self._parts.append(part)
+        if not await self._gather(outlets):
+            return 0
+        for outlet in outlets:
+            # Before the commit: who dies right after it must not have his journal drained into another database too.
+            outlet.remember_database(identity)
         count = 0
         while self._parts:
             part = self._parts[0]
@@ -118,8 +115,6 @@ class Drainer:
             else:
                 self._parts.popleft()
                 count += len(part.entries) + len(part.rejections)
-        for outlet in outlets:
-            outlet.remember_database(identity)
         return max(count, 1)
 
     def _reload(self) -> None:
@@ -128,6 +123,19 @@ class Drainer:
         self._loaded.clear()
         self._parts.clear()
         self._ahead = None
+
+    async def _gather(self, outlets: list[Outlet]) -> bool:
+        """Read what there is, unless something read before still waits; False if there is nothing to commit."""
+        for state in self._lanes.values():
+            state.at_end = False
+        if self._parts:
+            return True
+        for outlet in outlets:
+            await self._meet(outlet)
+        part, self._ahead = self._ahead or await self._collect(outlets), None
+        if part.reached:
+            self._parts.append(part)
+        return bool(part.reached)
 
     async def _meet(self, outlet: Outlet) -> None:
         journal_id = outlet.journal_id
@@ -185,19 +193,19 @@ class Drainer:
         entries: list[Entry] = []
         rejections: list[Rejection] = []
         reached: dict[str, Reached] = {}
-        lively = [
-            state
-            for outlet in outlets
-            for state in self.states(outlet.journal_id)
-            if not outlet.is_quiet(state.number, state.reader.next_stamp, state.refused)
-        ]
+        lively: list[LaneState] = []
+        for outlet in outlets:
+            for state in self.states(outlet.journal_id):
+                state.at_end = outlet.is_quiet(state.number, state.reader.next_stamp, state.refused)
+                if not state.at_end:
+                    lively.append(state)
         unread = deque(lively)
         while unread and len(entries) < BATCH:
             # Piece by piece from lane to lane, so that a busy one does not keep the others waiting.
             if self._read_piece(unread[0], entries, rejections):
                 unread.rotate(-1)
             else:
-                unread.popleft()
+                unread.popleft().at_end = True
             if self._considerate:
                 sleep(_PAUSE_SECONDS)
             else:
@@ -235,7 +243,7 @@ class Drainer:
         total = sum(refused.counts.values())
         if reader.position == state.committed.position and dropped == state.committed.dropped:
             return None
-        return Reached(reader.position, reader.next_stamp, dropped, total, reader.lost)
+        return Reached(reader.position, dropped, total, reader.lost)
 
     async def _write(self, part: Part) -> None:
         entries, rejections, reached = part.entries, part.rejections, part.reached
@@ -257,18 +265,27 @@ class Drainer:
             state = self._lanes[move.lane]
             state.committed = replace(move.after)
             if move.lane in reached:
-                state.committed_stamp = reached[move.lane].stamp
                 state.counted_lost = reached[move.lane].lost
                 state.refused = reached[move.lane].refused
-                state.outlet.retire(state.number, move.after.position)
+        for move in moves:
+            if move.lane in reached:
+                self._retire(self._lanes[move.lane], move.after.position)
+
+    @staticmethod
+    def _retire(state: LaneState, position: int) -> None:
+        """Delete what has been committed; whatever goes wrong, the commit stands and must not be repeated."""
+        try:
+            state.outlet.retire(state.number, position)
+        except OSError as error:
+            note("a committed segment cannot be deleted", error, "make the journal's folder writable")
 
     def is_drained(self, outlet: Outlet) -> bool:
-        """Tell whether all that a journal holds now has been committed."""
+        """Tell whether all that a journal held when the last pass read it has been committed."""
         if self._parts or self._ahead is not None:
             return False
         states = self.states(outlet.journal_id)
         return {state.number for state in states} >= set(outlet.lanes()) and all(
-            self._reached(state) is None for state in states
+            state.at_end and self._reached(state) is None for state in states
         )
 
     def forget(self, journal_id: str) -> None:
@@ -289,7 +306,11 @@ def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
         raise refusal
     if len(entries) == 1:
         entry = entries[0]
-        note("the database refused a record", refusal, "it stands in rejected_records")
+        note(
+            f"the database refused a record ({entry.change.name.lower()})",
+            refusal,
+            "it stands in rejected_records",
+        )
         rejection = Rejection(entry.lane, entry.sequence, _dumps(_described(entry)), str(refusal))
         return [Part([], [*part.rejections, rejection], {**_ends(entries), **part.reached})]
     first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
@@ -302,7 +323,7 @@ def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:
 def _ends(entries: list[Entry]) -> dict[str, Reached]:
     """Return how far the entries alone take their lanes."""
     ends = {entry.lane: entry.end for entry in entries}
-    return {lane: Reached(end, -1, {}, 0) for lane, end in ends.items()}
+    return {lane: Reached(end, {}, 0) for lane, end in ends.items()}
 
 
 def _described(entry: Entry) -> dict[str, Any]:

@@ -12,7 +12,6 @@ _TASK_JSON = {
     "estimated_cost_vector": "estimated_cost_vector_json",
     "human_corrections": "human_corrections_json",
     "components_affected": "components_affected",
-    "metadata": "metadata",
 }
 _TASK_PLAIN = (
     "task_id", "project_id", "user_id", "task_type", "task_description", "requirements_text", "estimated_complexity",
@@ -40,6 +39,7 @@ def task_columns(facts: dict[str, Any], scope: ScopeFacts, moment: str) -> dict[
     columns = _plain(facts, _TASK_PLAIN)
     for name, column in _TASK_JSON.items():
         columns[column] = _json(facts.get(name))
+    columns["metadata"] = _json(_stated(facts.get("metadata")))
     same_task = scope.task_id == facts["task_id"]
     columns["project_id"] = columns["project_id"] or (scope.project_id if same_task else None)
     columns["user_id"] = columns["user_id"] or (scope.user_id if same_task else None)
@@ -65,7 +65,7 @@ def defect_columns(
     columns["user_id"] = scope.user_id
     columns["correlation_id"] = execution
     columns["effort_to_fix_json"] = _json(facts.get("effort_to_fix"))
-    columns["metadata"] = _json(facts.get("metadata"))
+    columns["metadata"] = _json(_stated(facts.get("metadata")))
     columns["moment"] = moment
     return columns
 
@@ -88,6 +88,13 @@ def _plain(facts: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
+
+
+def _stated(value: Any) -> Any:
+    """Leave out what is None inside metadata: merged into what is known, it would erase it."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _stated(item) for name, item in value.items() if item is not None}
 
 
 def _utc(text: str) -> str:

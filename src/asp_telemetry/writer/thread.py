@@ -31,7 +31,8 @@ class Writer:
         journal: This process's journal.
         make_sink: Makes the sink, in the writer's thread: drivers are imported there.
         make_adoption: Makes what looks for orphans.
-        record_open: Called several times a second, to record executions that have been open for long.
+        record_open: Called several times a second, to record executions that have been open for long; tells whether
+            any is open at all.
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
     """
 
@@ -40,7 +41,7 @@ class Writer:
         journal: Journal,
         make_sink: Callable[[], Sink],
         make_adoption: Callable[[], Adoption],
-        record_open: Callable[[], None],
+        record_open: Callable[[], bool],
         may_begin: Callable[[], bool],
     ) -> None:
         self._journal = journal
@@ -55,6 +56,7 @@ class Writer:
         self._house_bell = Bell()
         self._stopping = False
         self._alone = False
+        self._look_at = 0.0
         self.stopped = threading.Event()
         self.heartbeat = monotonic()
         self.last_error: str | None = None
@@ -118,7 +120,7 @@ class Writer:
 
             anyio.run(self._run, backend_options={"loop_factory": WriterLoop})
         except Exception as error:
-            note("the writer thread ended", error, "what is journalled waits for the next start")
+            self._note(error, "the writer thread ended")
         finally:
             self.stopped.set()
 
@@ -147,24 +149,14 @@ class Writer:
             await self.sink.close()
 
     async def _work(self, adoption: Adoption) -> None:
-        assert self.drainer is not None
-        assert self.sink is not None
         own: Outlet = OwnOutlet(self._journal)
-        retry, look_at = _FIRST_RETRY_SECONDS, 0.0
+        retry, left_open = _FIRST_RETRY_SECONDS, False
         while True:
-            self.heartbeat = monotonic()
             stopping = self._stopping
             pause = _INTERVAL_SECONDS
             try:
-                if not stopping:
-                    self._record_open()
-                if monotonic() >= look_at:
-                    adoption.look(await self.sink.open())
-                    look_at = monotonic() + _ADOPT_SECONDS
-                count = await self.drainer.drain([own, *adoption.outlets])
-                if count == 0:
-                    await adoption.finish(self.drainer, self.sink)
-                    self.drained_at = monotonic()
+                left_open = self._record_open()
+                count = await self._pass(own, adoption)
                 retry, self.last_error, self.unavailable_since = _FIRST_RETRY_SECONDS, None, None
                 if count >= BATCH or (stopping and count):
                     continue
@@ -178,9 +170,26 @@ class Writer:
                 self._note(error, "the writer failed")
                 pause, retry = retry * (0.5 + random()), min(retry * 2, _LONGEST_RETRY_SECONDS)  # noqa: S311
             if stopping:
-                await self._finish(own)
+                await self._finish(own, left_open)
                 return
             await self._bell.wait(pause)
+
+    async def _pass(self, own: Outlet, adoption: Adoption) -> int:
+        """Commit one batch, and look now and then for what others have left; return how many records it had."""
+        assert self.drainer is not None
+        assert self.sink is not None
+        self.heartbeat = begun = monotonic()
+        looks = begun >= self._look_at
+        if looks:
+            adoption.look(await self.sink.open())
+            self._look_at = begun + _ADOPT_SECONDS
+        count = await self.drainer.drain([own, *adoption.outlets])
+        # Under a steady load no pass ever finds nothing.
+        if looks or count == 0:
+            await adoption.finish(self.drainer, self.sink)
+        if count < BATCH:
+            self.drained_at = begun
+        return count
 
     def _note(self, error: Exception, what: str) -> None:
         self.last_error = f"{type(error).__name__}: {error}"
@@ -208,13 +217,19 @@ class Writer:
             journal.supply.lay_in(min(rolled + 1, _MOST_SPARE))
         self._record_open()
 
-    async def _finish(self, own: Outlet) -> None:
+    async def _finish(self, own: Outlet, left_open: bool) -> None:
         """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
         assert self.drainer is not None
         assert self.sink is not None
         if not self._alone:
             return
         done = self.last_error is None and self.drainer.is_drained(own)
+        try:
+            if done and left_open:
+                # They are left for good; should one end all the same, its row replaces this one.
+                await self.sink.abandon(own.journal_id)
+        except StoreUnavailableError:
+            done = False
         if self._journal.close(delete=done):
             try:
                 await self.sink.forget(own.journal_id)
