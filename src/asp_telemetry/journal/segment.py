@@ -16,6 +16,7 @@ from asp_telemetry.journal.layout import (
     MAGIC,
     SEGMENT_BYTES,
 )
+from asp_telemetry.journal.mounts import filesystem_of
 
 Buffer = mmap.mmap | bytearray
 
@@ -182,19 +183,8 @@ def may_map(directory: Path) -> bool:
     """
     if not hasattr(os, "posix_fallocate"):
         return False
-    try:
-        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    path = str(directory.resolve())
-    longest, kind = -1, ""
-    for line in table.splitlines():
-        fields, _, rest = line.partition(" - ")
-        mount = fields.split(" ")[4].encode().decode("unicode_escape")
-        inside = mount in {"/", path} or path.startswith(mount + "/")
-        if inside and len(mount) >= longest:
-            longest, kind = len(mount), rest.split(" ", 1)[0]
-    return kind != "" and kind not in _UNSAFE_TO_MAP and not kind.startswith("fuse")
+    kind = filesystem_of(directory)
+    return kind is not None and kind not in _UNSAFE_TO_MAP and not kind.startswith("fuse")
 
 
 def is_disk_full(error: OSError) -> bool:

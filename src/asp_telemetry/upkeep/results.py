@@ -1,10 +1,20 @@
 """Holds what the upkeep of a database finds out: plain facts, for commands to print."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from asp_telemetry.migrations import MigrationState, MigrationSummary
+from asp_telemetry.records import DatabaseIdentity, JournalCheckpoint, SchemaMigration
+from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.legacy import LegacyUpgrade
+from asp_telemetry.upkeep.relations import Relation
+
+KEPT = frozenset(record.table for record in (SchemaMigration, DatabaseIdentity, JournalCheckpoint))
+"""The tables that stay when every record goes: without them journals that wait would be stranded, or come twice."""
+
+SETTLED_SECONDS = 60
+"""How old a row is before its parent should be there: a parent that still runs is stored after its children."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,25 @@ class LaneFigures:
     reasons: Mapping[str, int]
     updated_at: str
 
+    @classmethod
+    def of(
+        cls,
+        lane: str,
+        position: int,
+        stored: int,
+        rejected: int,
+        dropped: int,
+        reasons: str | None,
+        updated_at: str,
+    ) -> "LaneFigures":
+        """Return the figures of a row of journal_checkpoints, whose reasons are JSON.
+
+        Example:
+            >>> LaneFigures.of("j/1", 9, 4, 0, 1, '{"disk_full": 1}', "2026-01-15 09:00:00.000000").reasons
+            {'disk_full': 1}
+        """
+        return cls(lane, position, stored, rejected, dropped, json.loads(reasons or "{}"), updated_at)
+
 
 @dataclass(frozen=True)
 class Orphans:
@@ -90,6 +119,16 @@ class Orphans:
     parent: str
     rows: int
 
+    @classmethod
+    def of(cls, relation: Relation, rows: int) -> "Orphans":
+        """Return how many rows of a relation are orphans.
+
+        Example:
+            >>> Orphans.of(Relation("a", "b_id", ("b", "old_b"), "id", "made_at"), 2)
+            Orphans(child='a.b_id', parent='b.id', rows=2)
+        """
+        return cls(f"{relation.child}.{relation.column}", f"{relation.parents[0]}.{relation.key}", rows)
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -98,3 +137,21 @@ class Rejection:
     reason: str
     rows: int
     last_at: str
+
+
+def behind(name: str, url: str, version: int) -> str:
+    """Say that a database is not at the schema version that a command needs, and what to do.
+
+    Args:
+        name: What people call the database.
+        url: Its URL.
+        version: The version it is at.
+
+    Returns:
+        The message; credentials do not appear in it.
+
+    Example:
+        >>> behind("/tmp/a.db", "sqlite:////tmp/a.db", 0)
+        '/tmp/a.db is at schema version 0; run `asp-telemetry migrate up --database sqlite:////tmp/a.db` first'
+    """
+    return f"{name} is at schema version {version}; run `asp-telemetry migrate up --database {destination_of(url)}` first"
