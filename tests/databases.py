@@ -41,7 +41,7 @@ class AnyDatabase:
 
     def _on_server(self, verb: str, sql: str) -> Any:
         async def work() -> Any:
-            connection = await asyncpg.connect(self.url)
+            connection = await asyncpg.connect(self.url, server_settings={"timezone": "UTC"})
             try:
                 return await getattr(connection, verb)(sql)
             finally:
@@ -60,6 +60,15 @@ def any_database(
     else:
         # The server of the tests trusts everybody; the password is there to be kept secret.
         url = request.getfixturevalue("postgres_url").replace("@", ":s3cret@", 1)
+    monkeypatch.setenv("ASP_DATABASE_URL", url)
+    monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path / "journals"))
+    return AnyDatabase(url, tmp_path / "journals")
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnyDatabase:
+    """Make a database for what concerns SQLite alone."""
+    url = f"sqlite:///{tmp_path}/only.db"
     monkeypatch.setenv("ASP_DATABASE_URL", url)
     monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path / "journals"))
     return AnyDatabase(url, tmp_path / "journals")

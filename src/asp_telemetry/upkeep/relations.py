@@ -19,7 +19,14 @@ from asp_telemetry.records import (
 )
 
 # What runs outside of a task() names its root execution as its task, and has no row in task_metadata.
-_ITS_ROOT = " AND NOT EXISTS (SELECT 1 FROM {table} AS run WHERE run.correlation_id = child.correlation_id AND CAST(run.root_id AS text) = child.task_id)"
+_ITS_ROOT = (
+    " AND NOT EXISTS (SELECT 1 FROM {table} AS run WHERE run.correlation_id = child.correlation_id "
+    "AND CAST(run.root_id AS text) = child.task_id)"
+)
+# Costs outlive the executions that `prune` has moved into a file.
+_NOT_OUTLIVED = (
+    " AND (child.{made_at} >= (SELECT min(started_at) FROM {table}) OR NOT EXISTS (SELECT 1 FROM {table}))"
+)
 
 
 class Relation(NamedTuple):
@@ -58,6 +65,8 @@ class Relation(NamedTuple):
         )
         if (self.child, self.column) == (AgentCostVector.table, "task_id"):
             missing += "".join(_ITS_ROOT.format(table=table) for table in _TRACES)
+        if self.parents == _TRACES or self.child == AgentCostVector.table:
+            missing += _NOT_OUTLIVED.format(made_at=self.made_at, table=ExecutionTrace.table)
         return f"SELECT count(*) FROM {self.child} AS child WHERE {self.column} IS NOT NULL AND {self.made_at} < {before} AND {missing}"  # noqa: S608 - our own names
 
 
@@ -79,7 +88,6 @@ RELATIONS = (
     Relation(AgentTransformationEvent.table, "agent_definition_id", (AgentDefinition.table,), "id", "started_at"),
     Relation(AgentTransformationEvent.table, "parent_event_id", (AgentTransformationEvent.table,), "id", "started_at"),
     Relation(RouterPerformanceMetric.table, "correlation_id", _TRACES, "correlation_id", "measured_at"),
-    Relation(PatternUsage.table, "correlation_id", _TRACES, "correlation_id", "used_at"),
     Relation(PatternUsage.table, "pattern_id", _PATTERNS, "id", "used_at"),
 )  # fmt: skip
 """Every column that names a row elsewhere, in the order in which a person would look."""
