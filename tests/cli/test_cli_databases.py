@@ -8,12 +8,12 @@ import textwrap
 import time
 
 import pytest
-from databases import AnyDatabase
 
 import asp_telemetry as asp
 from asp_telemetry import guard
 from asp_telemetry.cli.app import run
 from asp_telemetry.migrations import load_migrations
+from databases import AnyDatabase
 
 ALL = [migration.version for migration in load_migrations()]
 

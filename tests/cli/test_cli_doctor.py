@@ -277,7 +277,7 @@ def test_a_journal_that_was_full(any_database, capsys, monkeypatch):
     """A journal that had no room for records is a problem, with the reason and the number."""
     prepare(capsys)
     monkeypatch.setenv("ASP_JOURNAL_MAX_BYTES", str(1 << 20))
-    leave_journal(any_database, finish="list(map(asp.track(lambda number: number), range(9000)))")
+    leave_journal(any_database, finish="list(map(asp.track(lambda number: number), range(30_000)))")
     found = examine(capsys, 1)["journal"]
     assert "because of journal_full" in found["told"]
     assert "ASP_JOURNAL_MAX_BYTES" in found["remedy"]

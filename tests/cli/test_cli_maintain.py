@@ -4,10 +4,9 @@ import json
 import sqlite3
 from contextlib import closing
 
-from databases import AnyDatabase
-
 from asp_telemetry.cli.app import run
 from asp_telemetry.settings import sqlite_path
+from databases import AnyDatabase
 
 ROWS = (
     "INSERT INTO agent_cost_vector (task_id, agent_role, metric_type, metric_value, metric_unit) "
