@@ -137,3 +137,13 @@ def test_failures_are_one_clear_line(capsys, arguments, message):
     assert message in shown.err
     assert "s3cret" not in shown.err + shown.out
     assert Path("garbage").read_text() == "dear diary " * 500
+
+
+def test_resetting_an_original_database_keeps_its_backup(tmp_path):
+    """A database of the original scripts is upgraded before its records go, so that the backup has them all."""
+    with closing(sqlite3.connect("a.db")) as database:
+        database.executescript(ORIGINAL)
+    assert run(["init", "--db-path", "a.db", "--reset", "--yes"]) == 0
+    assert query("a.db", "SELECT count(*) FROM agent_cost_vector") == [(0,)]
+    (backup,) = tmp_path.glob("a.backup-*.db")
+    assert query(backup, "SELECT count(*) FROM agent_cost_vector")[0][0] > 0

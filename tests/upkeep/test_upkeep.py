@@ -15,6 +15,7 @@ from asp_telemetry.errors import ConfigurationError, MigrationError, StoreUnavai
 from asp_telemetry.migrations import load_migrations
 from asp_telemetry.records import RECORDS
 from asp_telemetry.resources import schema_directory
+from asp_telemetry.settings import sqlite_path
 from asp_telemetry.upkeep import open_upkeep, postgres
 from asp_telemetry.upkeep.results import KEPT
 
@@ -159,6 +160,27 @@ def test_what_newer_code_made_is_left_alone(any_database, upkeep):
         do(upkeep.down, to=0)
     assert do(upkeep.row_counts)["agent_cost_vector"] == 14
     assert do(upkeep.states).migrations[-1].state == "newer"
+
+
+def test_what_is_not_ours_is_left_alone(sqlite_database):
+    """Somebody else's file is refused as it is: not even its journal mode is changed."""
+    sqlite_database.run("CREATE TABLE invoices (x)")
+    path = sqlite_path(sqlite_database.url)
+    before = path.read_bytes()
+    upkeep = open_upkeep(sqlite_database.url)
+    for method in (
+        upkeep.make,
+        upkeep.rehearse,
+        upkeep.verify,
+        upkeep.erase,
+        upkeep.add_sample_data,
+        upkeep.orphans,
+    ):
+        with pytest.raises(MigrationError, match="did not make: invoices"):
+            do(method)
+    with pytest.raises(MigrationError, match="did not make: invoices"):
+        do(upkeep.maintain, print)
+    assert path.read_bytes() == before
 
 
 def test_rejections_are_counted_by_reason(any_database, upkeep):

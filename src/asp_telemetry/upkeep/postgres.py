@@ -11,11 +11,11 @@ from uuid import uuid4
 import asyncpg
 
 from asp_telemetry.errors import ConfigurationError, MigrationError
-from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget
+from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget, load_migrations
 from asp_telemetry.records import RECORDS, TaskMetadata
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.settings import destination_of
-from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, reading
+from asp_telemetry.stores.postgres_connection import COMMAND_SECONDS, Connection, connect, disconnect, reading
 from asp_telemetry.stores.postgres_failures import unavailable
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.upkeep.maintenance import Compression, IndexSize, Maintenance, TableSize
@@ -65,14 +65,14 @@ class PostgresUpkeep:
 
     async def make(self, *, to: int | None = None) -> Made:
         """Make the tables or bring them up to date."""
-        async with self._open() as connection:
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection:
             target = PostgresTarget(connection)
             created = not await _is_there(target)
             return Made(created, await Migrator(target).up(to=to))
 
     async def rehearse(self, *, to: int | None = None) -> Made:
         """Run what `make` would in one transaction, and roll it back."""
-        async with self._open() as connection:
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection:
             target = PostgresTarget(connection)
             created = not await _is_there(target)
             return Made(created, await Migrator(target).up(to=to, dry_run=True))
@@ -91,12 +91,12 @@ class PostgresUpkeep:
 
     async def down(self, *, to: int, dry_run: bool = False) -> MigrationSummary:
         """Take migrations back."""
-        async with self._open() as connection:
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection:
             return await Migrator(PostgresTarget(connection)).down(to=to, dry_run=dry_run)
 
     async def row_counts(self) -> dict[str, int]:
         """Count the rows of our tables, as far as this user may see them."""
-        async with self._open() as connection, reading(connection):
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection, reading(connection):
             return {
                 name: int(await connection.fetchval(f"SELECT count(*) FROM {name}"))  # noqa: S608 - our own tables
                 for (name,) in await connection.fetch(self._sql["tables"], _OURS)
@@ -133,12 +133,15 @@ class PostgresUpkeep:
     async def add_sample_data(self) -> None:
         """Insert the sample."""
         sql = (schema_directory("postgres") / "sample_data.sql").read_text(encoding="utf-8")
-        async with self._current() as connection, PostgresTarget(connection).locked():
+        async with (
+            self._current(seconds=_PATIENCE_SECONDS) as connection,
+            PostgresTarget(connection).locked(),
+        ):
             await connection.execute(sql)
 
     async def add_timescaledb(self) -> bool:
         """Turn costs and bootstrap metrics into hypertables, and two views into continuous aggregates."""
-        async with self._open() as connection:
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection:
             found = (await self._look(connection, "timescaledb"))[0]
             if not found["available"]:
                 raise ConfigurationError(
@@ -148,10 +151,13 @@ class PostgresUpkeep:
             if found["installed"] and await self._look(connection, "hypertables", _OURS):
                 return False
         await self.make()
-        async with self._open() as connection:
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection:
             # Alone and first: the extension wants a session that has done nothing yet.
             await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-        async with self._current() as connection, PostgresTarget(connection).locked():
+        async with (
+            self._current(seconds=_PATIENCE_SECONDS) as connection,
+            PostgresTarget(connection).locked(),
+        ):
             for script in _TIMESCALEDB:
                 sql = (schema_directory("postgres") / "optional" / script).read_text(encoding="utf-8")
                 await connection.execute(_BRACKETS.sub("", sql))
@@ -159,7 +165,7 @@ class PostgresUpkeep:
 
     async def erase(self) -> None:
         """Delete every record, and what continuous aggregates have summed up of them."""
-        async with self._current() as connection:
+        async with self._current(seconds=_PATIENCE_SECONDS) as connection:
             sums = []
             if (await self._look(connection, "timescaledb"))[0]["installed"]:
                 sums = [name for (name,) in await self._look(connection, "aggregates")]
@@ -211,7 +217,7 @@ class PostgresUpkeep:
     async def maintain(self, report: Callable[[str], None]) -> Maintenance:
         """Vacuum and analyse each table, then rebuild invalid and bloated indexes; writers go on meanwhile."""
         started, before, warnings = perf_counter(), await self.size_bytes(), list[str]()
-        async with self._begun() as connection:
+        async with self._begun(seconds=_PATIENCE_SECONDS) as connection:
             # PostgreSQL only warns of a table that this user may not vacuum.
             connection.add_log_listener(lambda _, message: warnings.append(str(message)))
             for (table,) in await self._look(connection, "tables", _OURS):
@@ -234,7 +240,7 @@ class PostgresUpkeep:
     async def orphans(self) -> tuple[Orphans, ...]:
         """Count the rows whose parent is not there."""
         settled = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
-        async with self._current() as connection, reading(connection):
+        async with self._current(seconds=_PATIENCE_SECONDS) as connection, reading(connection):
             found = [
                 Orphans.of(relation, int(await connection.fetchval(relation.orphans("$1"), settled)))
                 for relation in RELATIONS
@@ -266,8 +272,8 @@ class PostgresUpkeep:
             return list(await connection.fetch(self._sql[name], *values))
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Connection]:
-        connection = await connect(self.url, command_seconds=_PATIENCE_SECONDS)
+    async def _open(self, *, seconds: float = COMMAND_SECONDS) -> AsyncIterator[Connection]:
+        connection = await connect(self.url, command_seconds=seconds)
         try:
             with self._explaining():
                 yield connection
@@ -275,19 +281,17 @@ class PostgresUpkeep:
             await disconnect(connection)
 
     @asynccontextmanager
-    async def _begun(self) -> AsyncIterator[Connection]:
-        async with self._open() as connection:
-            if await Migrator(PostgresTarget(connection)).check() == 0:
-                raise MigrationError(behind(self.name, self.url, 0))
+    async def _begun(self, *, seconds: float = COMMAND_SECONDS, least: int = 1) -> AsyncIterator[Connection]:
+        async with self._open(seconds=seconds) as connection:
+            version = await Migrator(PostgresTarget(connection)).check()
+            if version < least:
+                raise MigrationError(behind(self.name, self.url, version))
             yield connection
 
     @asynccontextmanager
-    async def _current(self) -> AsyncIterator[Connection]:
-        async with self._open() as connection:
-            migrator = Migrator(PostgresTarget(connection))
-            version = await migrator.check()
-            if version < migrator.newest:
-                raise MigrationError(behind(self.name, self.url, version))
+    async def _current(self, *, seconds: float = COMMAND_SECONDS) -> AsyncIterator[Connection]:
+        newest = load_migrations("postgres")[-1].version
+        async with self._begun(seconds=seconds, least=newest) as connection:
             yield connection
 
     @contextmanager

@@ -199,8 +199,7 @@ class SqliteUpkeep:
     async def maintain(self, report: Callable[[str], None]) -> Maintenance:
         """Rebuild damaged indexes, analyse, rewrite the file where much of it is empty, and empty the log."""
         started, before = perf_counter(), await self.size_bytes()
-        await self.check()
-        async with self._open() as connection:
+        async with self._begun() as connection:
             report("checking the file")
             faults = await _faults(connection)
             found = [match[1] for fault in faults if (match := _DAMAGED_INDEX.search(fault))]
@@ -253,10 +252,7 @@ class SqliteUpkeep:
 
     @asynccontextmanager
     async def _open(self, *, read_only: bool = False) -> AsyncIterator[aiosqlite.Connection]:
-        if not self._is_there():
-            raise StoreUnavailableError(
-                f"{self.name} does not exist; run asp-telemetry init, or record something"
-            )
+        self._need_file()
         connection = await connect(self.path, read_only=read_only)
         try:
             with store_errors(self.path):
@@ -265,20 +261,25 @@ class SqliteUpkeep:
             await connection.close()
 
     @asynccontextmanager
-    async def _begun(self, *, read_only: bool = False) -> AsyncIterator[aiosqlite.Connection]:
+    async def _begun(self, *, read_only: bool = False, least: int = 1) -> AsyncIterator[aiosqlite.Connection]:
+        self._need_file()
+        # Before it is opened for writing, which would switch somebody else's database to WAL mode.
+        version = await self.check()
+        if version < least:
+            raise MigrationError(behind(self.name, self.url, version))
         async with self._open(read_only=read_only) as connection:
-            if await _migrator(connection).check() == 0:
-                raise MigrationError(behind(self.name, self.url, 0))
             yield connection
 
     @asynccontextmanager
     async def _current(self, *, read_only: bool = False) -> AsyncIterator[aiosqlite.Connection]:
-        async with self._open(read_only=read_only) as connection:
-            migrator = _migrator(connection)
-            version = await migrator.check()
-            if version < migrator.newest:
-                raise MigrationError(behind(self.name, self.url, version))
+        async with self._begun(read_only=read_only, least=load_migrations()[-1].version) as connection:
             yield connection
+
+    def _need_file(self) -> None:
+        if not self._is_there():
+            raise StoreUnavailableError(
+                f"{self.name} does not exist; run asp-telemetry init, or record something"
+            )
 
 
 def _migrator(connection: aiosqlite.Connection) -> Migrator:
