@@ -86,7 +86,8 @@ WHERE hypertable_schema = current_schema() AND hypertable_name = ANY ($1::text[]
 
 -- The sizes of a hypertable are those of its chunks.
 -- name: hypertable_sizes
-SELECT hypertable_name::text AS table, size.table_bytes + size.toast_bytes AS table_bytes, size.index_bytes
+SELECT hypertable_name::text AS table, coalesce(size.table_bytes, 0) + coalesce(size.toast_bytes, 0) AS table_bytes,
+  coalesce(size.index_bytes, 0) AS index_bytes
 FROM timescaledb_information.hypertables
 CROSS JOIN LATERAL hypertable_detailed_size(format('%I.%I', hypertable_schema, hypertable_name)::regclass) AS size
 WHERE hypertable_schema = current_schema() AND hypertable_name = ANY ($1::text[]);
@@ -94,10 +95,13 @@ WHERE hypertable_schema = current_schema() AND hypertable_name = ANY ($1::text[]
 -- name: aggregates
 SELECT view_name::text FROM timescaledb_information.continuous_aggregates WHERE view_schema = current_schema() ORDER BY 1;
 
+-- While nothing is compressed there are no statistics.
+-- https://www.tigerdata.com/docs/api/latest/compression/hypertable_compression_stats
 -- name: compression
-SELECT hypertable_name::text AS table, stats.total_chunks, stats.number_compressed_chunks,
+SELECT hypertable_name::text AS table, coalesce(stats.total_chunks, num_chunks) AS chunks,
+  coalesce(stats.number_compressed_chunks, 0) AS compressed_chunks,
   stats.before_compression_total_bytes, stats.after_compression_total_bytes
 FROM timescaledb_information.hypertables
-CROSS JOIN LATERAL hypertable_compression_stats(format('%I.%I', hypertable_schema, hypertable_name)::regclass) AS stats
+LEFT JOIN LATERAL hypertable_compression_stats(format('%I.%I', hypertable_schema, hypertable_name)::regclass) AS stats ON true
 WHERE hypertable_schema = current_schema() AND hypertable_name = ANY ($1::text[])
 ORDER BY 1;

@@ -64,7 +64,7 @@ def _print(report: dict[str, Any]) -> None:
     for table in report["compression"] or ():
         print(
             f"{table['table']}: {table['compressed_chunks']} of {table['chunks']} chunks are compressed, "
-            f"{_size(table['bytes_before'])} -> {_size(table['bytes_after'])}"
+            f"{_size(table['bytes_before']) or 'nothing'} -> {_size(table['bytes_after']) or 'nothing'}"
         )
 
 
