@@ -10,7 +10,7 @@ import pytest
 import asp_telemetry as asp
 from asp_telemetry import guard
 
-pytest_plugins = ["postgres"]
+pytest_plugins = ["databases", "postgres"]
 
 
 class Recorded:

@@ -72,7 +72,7 @@ def test_the_unexpected_is_one_line_too(capsys, monkeypatch, failure):
     def fail(_):
         raise failure
 
-    monkeypatch.setattr("asp_telemetry.cli.migrate.database_path", fail)
+    monkeypatch.setattr("asp_telemetry.cli.migrate.chosen_database", fail)
     assert run(["migrate", "status"]) in {1, 130}
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -81,13 +81,13 @@ def test_reset_asks_and_says_what_it_deletes(capsys, monkeypatch):
 
 @pytest.mark.parametrize("answer", [["--yes"], []])
 def test_reset_empties_the_database(monkeypatch, answer):
-    """After a yes the database is empty, current, and has a new identity."""
+    """After a yes the database is empty and current, and it is still the one that its journals know."""
     run(["init", "--db-path", "a.db", "--with-sample-data"])
     before = query("a.db", "SELECT id FROM database_identity")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert run(["init", "--db-path", "a.db", "--reset", *answer]) == 0
     assert query("a.db", "SELECT count(*) FROM agent_cost_vector") == [(0,)]
-    assert query("a.db", "SELECT id FROM database_identity") != before
+    assert query("a.db", "SELECT id FROM database_identity") == before
 
 
 def test_reset_of_nothing_just_makes_it():
@@ -95,14 +95,15 @@ def test_reset_of_nothing_just_makes_it():
     assert run(["init", "--db-path", "a.db", "--reset"]) == 0
 
 
-def test_reset_spares_what_is_not_ours(capsys):
-    """Reset refuses a database with somebody else's tables, by name, even with --yes."""
+def test_reset_spares_what_is_not_ours():
+    """Reset deletes our records only: somebody else's tables in the same file keep their rows."""
     run(["init", "--db-path", "a.db", "--with-sample-data"])
     with closing(sqlite3.connect("a.db")) as database:
-        database.execute("CREATE TABLE invoices (x)")
-    assert run(["init", "--db-path", "a.db", "--reset", "--yes"]) == 1
-    assert "not asp-telemetry's: invoices; nothing was deleted" in capsys.readouterr().err
-    assert query("a.db", "SELECT count(*) FROM agent_cost_vector") == [(14,)]
+        database.executescript("CREATE TABLE invoices (x); INSERT INTO invoices VALUES (1)")
+    assert run(["init", "--db-path", "a.db", "--reset", "--yes"]) == 0
+    assert query(
+        "a.db", "SELECT (SELECT count(*) FROM agent_cost_vector), (SELECT count(*) FROM invoices)"
+    ) == [(0, 1)]
 
 
 def test_an_original_database_is_upgraded(capsys):
@@ -119,7 +120,7 @@ def test_an_original_database_is_upgraded(capsys):
     ("arguments", "message"),
     [
         (["--db-path", "a", "--database", "sqlite:///b"], "were both given"),
-        (["--database", "postgresql://ana:s3cret@host/db"], "SQLite only"),
+        (["--database", "postgresql://ana:s3cret@127.0.0.1:1/db"], "check that the server runs"),
         (["--database", "a.db"], "no scheme"),
         (["--database", "sqlite://"], "names no file"),
         (["--db-path", "garbage"], "file is not a database"),
@@ -136,3 +137,13 @@ def test_failures_are_one_clear_line(capsys, arguments, message):
     assert message in shown.err
     assert "s3cret" not in shown.err + shown.out
     assert Path("garbage").read_text() == "dear diary " * 500
+
+
+def test_resetting_an_original_database_keeps_its_backup(tmp_path):
+    """A database of the original scripts is upgraded before its records go, so that the backup has them all."""
+    with closing(sqlite3.connect("a.db")) as database:
+        database.executescript(ORIGINAL)
+    assert run(["init", "--db-path", "a.db", "--reset", "--yes"]) == 0
+    assert query("a.db", "SELECT count(*) FROM agent_cost_vector") == [(0,)]
+    (backup,) = tmp_path.glob("a.backup-*.db")
+    assert query(backup, "SELECT count(*) FROM agent_cost_vector")[0][0] > 0

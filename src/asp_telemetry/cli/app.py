@@ -17,6 +17,8 @@ COMMANDS = {
     "migrate": "asp_telemetry.cli.migrate",
     "drain": "asp_telemetry.cli.drain",
     "stats": "asp_telemetry.cli.stats",
+    "doctor": "asp_telemetry.cli.doctor",
+    "maintain": "asp_telemetry.cli.maintain",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

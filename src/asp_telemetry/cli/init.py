@@ -3,15 +3,16 @@
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption, YesOption, database_path, holds_something
-from asp_telemetry.cli.output import print_json, print_table
+from asp_telemetry.cli.options import DatabaseOption, JsonOption, YesOption, chosen_database
+from asp_telemetry.cli.output import held, print_json, print_table
 from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
-from asp_telemetry.stores.sqlite_connection import OpenedDatabase, connect, open_database
-from asp_telemetry.stores.sqlite_upkeep import Verification, add_sample_data, erase, row_counts, verify
+from asp_telemetry.upkeep.database import Upkeep
+from asp_telemetry.upkeep.results import KEPT
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +26,21 @@ def init(
     db_path: Annotated[
         Path | None, typer.Option("--db-path", metavar="PATH", help="The SQLite file, instead of --database.")
     ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Delete everything in it first; asks.")] = False,
+    reset: Annotated[
+        bool,
+        typer.Option(
+            "--reset",
+            help="Delete every record first; asks. What waits in journals still comes, and comes once.",
+        ),
+    ] = False,
     with_sample_data: Annotated[
         bool, typer.Option("--with-sample-data", help="Add a small worked example.")
+    ] = False,
+    timescaledb: Annotated[
+        bool,
+        typer.Option(
+            "--timescaledb", help="Keep the time series in TimescaleDB; PostgreSQL only, no way back."
+        ),
     ] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -35,61 +48,46 @@ def init(
     """Create the database, or bring an existing one to the current schema; keeps every row."""
     if db_path is not None and database is not None:
         raise ConfigurationError(f"--db-path {db_path} and --database were both given; give one of them")
-    path = db_path.absolute() if db_path is not None else database_path(database)
+    upkeep = chosen_database(f"sqlite:///{quote(str(db_path.absolute()))}" if db_path else database)
     if reset:
-        anyio.run(_reset, path, yes)
-    report = anyio.run(_make, path, with_sample_data)
+        anyio.run(_ask, upkeep, yes)
+    report = anyio.run(_make, upkeep, reset, with_sample_data, timescaledb)
     if as_json:
         print_json(report)
     else:
         _print(report)
     if not report["verification"]["ok"]:
         raise StoreUnavailableError(
-            f"{path} failed its verification: {report['verification']}; restore a backup"
+            f"{upkeep.name} failed its verification: {report['verification']}; restore a backup"
         )
 
 
-async def _reset(path: Path, yes: bool) -> None:
-    if not holds_something(path):
+async def _ask(upkeep: Upkeep, yes: bool) -> None:
+    counts = {name: rows for name, rows in (await upkeep.row_counts()).items() if rows and name not in KEPT}
+    if not counts:
         return
-    connection = await connect(path, read_only=True)
-    try:
-        counts = await row_counts(connection)
-    finally:
-        await connection.close()
-    held = ", ".join(f"{name} {count} rows" for name, count in counts.items()) or "no tables"
-    typer.echo(f"This deletes everything in {path}: {held}.", err=True)
+    typer.echo(f"This deletes every record in {upkeep.name}: {held(counts)}.", err=True)
     if not yes:
-        typer.confirm("Delete it?", abort=True, err=True)
-    connection = await connect(path)
-    try:
-        await erase(connection)
-    finally:
-        await connection.close()
+        typer.confirm("Delete them?", abort=True, err=True)
 
 
-async def _make(path: Path, with_sample_data: bool) -> dict[str, Any]:
-    existed = holds_something(path)
-    opened = await open_database(path)
-    try:
-        if with_sample_data:
-            await add_sample_data(opened.connection)
-        return _report(
-            path, existed, opened, await row_counts(opened.connection), await verify(opened.connection)
-        )
-    finally:
-        await opened.connection.close()
-
-
-def _report(
-    path: Path, existed: bool, opened: OpenedDatabase, tables: dict[str, int], verification: Verification
-) -> dict[str, Any]:
+async def _make(upkeep: Upkeep, reset: bool, with_sample_data: bool, timescaledb: bool) -> dict[str, Any]:
+    existed = await upkeep.exists()
+    converted = await upkeep.add_timescaledb() if timescaledb else None
+    made = await upkeep.make()
+    if reset and existed:
+        await upkeep.erase()
+    if with_sample_data:
+        await upkeep.add_sample_data()
+    verification = await upkeep.verify()
     return {
-        "database": str(path),
+        "database": upkeep.name,
         "created": not existed,
-        "migrations_applied": list(opened.summary.versions),
-        "upgraded_from_original": asdict(opened.legacy) if opened.legacy else None,
-        "tables": tables,
+        "reset": reset and existed,
+        "migrations_applied": list(made.summary.versions),
+        "upgraded_from_original": asdict(made.upgraded) if made.upgraded else None,
+        "timescaledb_added": converted,
+        "tables": await upkeep.row_counts(),
         "verification": {**asdict(verification), "ok": verification.ok},
     }
 
@@ -103,6 +101,13 @@ def _print(report: dict[str, Any]) -> None:
             f"rows kept: {sum(upgrade['rows'].values())}; repaired: {sum(upgrade['repaired'].values())} "
             "(values as they were: metadata, legacy_values)"
         )
+    if report["reset"]:
+        print("deleted every record; the database's identity and the positions of its journals are kept,")
+        print("so that what waits in journals still comes, once, and `asp-telemetry stats` goes on counting")
+    if report["timescaledb_added"]:
+        print("agent_cost_vector and bootstrap_metrics are hypertables now")
+    elif report["timescaledb_added"] is False:
+        print("agent_cost_vector and bootstrap_metrics were hypertables already")
     print_table(["table", "rows"], report["tables"].items())
     found = report["verification"]
     print(

@@ -2,19 +2,15 @@
 
 import os
 import re
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import (
-    DEFAULT_DATABASE,
-    absolute_database,
-    destination_of,
-    is_sqlite,
-    sqlite_path,
-)
+from asp_telemetry.settings import DEFAULT_DATABASE
+from asp_telemetry.upkeep import open_upkeep
+
+if TYPE_CHECKING:
+    from asp_telemetry.upkeep.database import Upkeep
 
 DatabaseOption = Annotated[
     str | None,
@@ -32,45 +28,23 @@ _PASSWORD = re.compile(r"(://[^:/?#\s]*):\S*@")
 _PASSWORD_OPTION = re.compile(r"((?:password|passwd|pwd|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
 
 
-def database_path(url: str | None) -> Path:
-    """Work out which SQLite file a command is about.
+def chosen_database(url: str | None) -> "Upkeep":
+    """Work out which database a command is about.
 
     Args:
         url: What was given as `--database`; None for the environment's or the default.
 
     Returns:
-        The absolute path of the file, which need not exist.
+        The upkeep of that database, which need not exist.
 
     Raises:
-        ConfigurationError: If the URL cannot be used.
+        ConfigurationError: If the URL cannot be used, or its driver is not installed.
 
     Example:
-        >>> database_path("sqlite:////tmp/a.db")
-        PosixPath('/tmp/a.db')
+        >>> chosen_database("sqlite:////tmp/a.db").name
+        '/tmp/a.db'
     """
-    checked = absolute_database(url or os.environ.get("ASP_DATABASE_URL") or DEFAULT_DATABASE)
-    if not is_sqlite(checked):
-        raise ConfigurationError(
-            f"the database URL {destination_of(checked)!r} is not an SQLite one, and this command works on SQLite only; "
-            f"write {DEFAULT_DATABASE}, or four slashes for an absolute path"
-        )
-    return sqlite_path(checked)
-
-
-def holds_something(path: Path) -> bool:
-    """Tell whether a file is there and not empty.
-
-    Args:
-        path: The file.
-
-    Returns:
-        False for a missing or an empty one.
-
-    Example:
-        >>> holds_something(Path("/nowhere"))
-        False
-    """
-    return path.exists() and path.stat().st_size > 0
+    return open_upkeep(url or os.environ.get("ASP_DATABASE_URL") or DEFAULT_DATABASE)
 
 
 def without_passwords(text: str) -> str:

@@ -1,7 +1,7 @@
 """Prints what commands found: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -52,3 +52,13 @@ def kilobytes(size: int) -> str:
         '121 KiB'
     """
     return f"{size / 1024:,.0f} KiB"
+
+
+def held(counts: Mapping[str, int]) -> str:
+    """Write what a database holds, for a question that should frighten only where there is something to lose.
+
+    Example:
+        >>> held({"defect_log": 2, "task_metadata": 1})
+        'defect_log 2 rows, task_metadata 1 rows'
+    """
+    return ", ".join(f"{name} {count} rows" for name, count in counts.items()) or "no tables"

@@ -16,6 +16,7 @@ from asp_telemetry.journal.layout import (
     MAGIC,
     SEGMENT_BYTES,
 )
+from asp_telemetry.journal.mounts import filesystem_of
 
 Buffer = mmap.mmap | bytearray
 
@@ -182,20 +183,8 @@ def may_map(directory: Path) -> bool:
     """
     if not hasattr(os, "posix_fallocate"):
         return False
-    try:
-        table = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
-    except OSError:
-        return False
-    path = str(directory.resolve())
-    longest, kind = -1, ""
-    for line in table.splitlines():
-        fields, _, rest = line.partition(" - ")
-        # Blanks and backslashes are written as octal numbers, all other bytes as they are.
-        mount = os.fsdecode(os.fsencode(fields.split(" ")[4]).decode("unicode_escape").encode("latin-1"))
-        inside = mount in {"/", path} or path.startswith(mount + "/")
-        if inside and len(mount) >= longest:
-            longest, kind = len(mount), rest.split(" ", 1)[0]
-    return kind != "" and kind not in _UNSAFE_TO_MAP and not kind.startswith("fuse")
+    kind = filesystem_of(directory)
+    return kind is not None and kind not in _UNSAFE_TO_MAP and not kind.startswith("fuse")
 
 
 def is_disk_full(error: OSError) -> bool:

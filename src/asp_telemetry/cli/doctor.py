@@ -1,0 +1,46 @@
+"""`asp-telemetry doctor`: says what is wrong between a tracked call and its row, and what to do about it."""
+
+from dataclasses import asdict
+
+import anyio
+import typer
+
+from asp_telemetry.cli.options import DatabaseOption, JsonOption
+from asp_telemetry.cli.output import print_json
+from asp_telemetry.settings import resolve
+from asp_telemetry.upkeep import open_upkeep
+from asp_telemetry.upkeep.doctor import examine
+
+_UNHEALTHY = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("doctor")(doctor)
+
+
+def doctor(*, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Examine database and journals; ends with 1 if there is a problem. Warnings alone end with 0."""
+    settings = resolve({"database": database})
+    findings = anyio.run(examine, settings, open_upkeep(settings.database))
+    problems = sum(finding.level == "problem" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings)
+    if as_json:
+        print_json(
+            {
+                "database": settings.destination,
+                "healthy": not problems,
+                "problems": problems,
+                "warnings": warnings,
+                "findings": [asdict(finding) for finding in findings],
+            }
+        )
+    else:
+        print(settings.destination)
+        for finding in findings:
+            print(f"{finding.level:>8}  {finding.check}: {finding.told}")
+            if finding.remedy:
+                print(f"{'':>8}  -> {finding.remedy}")
+        print(f"{problems} problems, {warnings} warnings")
+    if problems:
+        raise typer.Exit(_UNHEALTHY)

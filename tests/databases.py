@@ -1,0 +1,74 @@
+"""The database of a test that commands or their helpers work on: SQLite and PostgreSQL in turn, with one face."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from asp_telemetry.settings import is_sqlite, sqlite_path
+
+
+class AnyDatabase:
+    """Be a database of this test's own, as yet without tables, that is looked into apart from the code under test."""
+
+    def __init__(self, url: str, journal_dir: Path) -> None:
+        self.url = url
+        self.journal_dir = journal_dir
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell which it is, for the few tests where that is the question."""
+        return is_sqlite(self.url)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that both databases understand."""
+        if self.is_sqlite:
+            with closing(sqlite3.connect(sqlite_path(self.url))) as connection:
+                return connection.execute(query).fetchall()
+        return [tuple(row) for row in self._on_server("fetch", query)]
+
+    def run(self, script: str) -> None:
+        """Run statements that both databases understand, and commit them."""
+        if self.is_sqlite:
+            with closing(sqlite3.connect(sqlite_path(self.url))) as connection:
+                connection.executescript(script)
+        else:
+            self._on_server("execute", script)
+
+    def _on_server(self, verb: str, sql: str) -> Any:
+        async def work() -> Any:
+            connection = await asyncpg.connect(self.url, server_settings={"timezone": "UTC"})
+            try:
+                return await getattr(connection, verb)(sql)
+            finally:
+                await connection.close()
+
+        return asyncio.run(work())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AnyDatabase:
+    """Make an empty database of each kind in turn, name it in the environment, and keep its journals apart."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/any.db"
+    else:
+        # The server of the tests trusts everybody; the password is there to be kept secret.
+        url = request.getfixturevalue("postgres_url").replace("@", ":s3cret@", 1)
+    monkeypatch.setenv("ASP_DATABASE_URL", url)
+    monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path / "journals"))
+    return AnyDatabase(url, tmp_path / "journals")
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AnyDatabase:
+    """Make a database for what concerns SQLite alone."""
+    url = f"sqlite:///{tmp_path}/only.db"
+    monkeypatch.setenv("ASP_DATABASE_URL", url)
+    monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path / "journals"))
+    return AnyDatabase(url, tmp_path / "journals")
