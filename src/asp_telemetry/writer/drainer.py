@@ -199,7 +199,7 @@ class Drainer:
             else:
                 unread.popleft()
             if self._considerate:
-                sleep(_PAUSE_SECONDS)
+                sleep(_PAUSE_SECONDS)  # noqa: ASYNC251 - this loop has nothing else to do, and the host gets the GIL
             else:
                 await checkpoint()
         for state in lively:
