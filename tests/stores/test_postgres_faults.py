@@ -212,7 +212,7 @@ def test_a_network_that_stalls(own_server, url, tmp_path, monkeypatch):
 def test_no_connection_is_free(own_server, url, tmp_path):
     """A server without a free connection is waited for, and the reason is told."""
     own_server.stop()
-    own_server.start(max_connections="8", superuser_reserved_connections="0", reserved_connections="0")
+    own_server.start(max_connections="8", superuser_reserved_connections="0")
 
     async def occupy():
         taken = []
