@@ -86,15 +86,15 @@ def pooled(pooler, postgres_server, postgres_database):
 async def test_the_pooler_mixes_sessions(pooled):
     """What the other tests rely on: two transactions of one connection may run in different sessions."""
 
-    async def sessions():
+    async def sessions(number):
         connection = await asyncpg.connect(pooled, statement_cache_size=0)
         try:
-            question = "SELECT pg_backend_pid() FROM pg_sleep(0.01)"
-            return {await connection.fetchval(question) for _ in range(10)}
+            question = f"SELECT pg_backend_pid() FROM pg_sleep({number / 1000})"
+            return {await connection.fetchval(question) for _ in range(20)}
         finally:
             await connection.close()
 
-    found = await asyncio.gather(*(sessions() for _ in range(4)))
+    found = await asyncio.gather(*(sessions(number) for number in range(1, 6)))
     assert max(len(pids) for pids in found) == len(set.union(*found)) == 2
 
 
