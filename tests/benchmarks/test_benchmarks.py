@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from asp_telemetry.resources import published_queries
+
 FOLDER = Path(__file__).parent
 
 
@@ -77,6 +79,24 @@ def test_pipeline_table_is_complete() -> None:
         assert all(float(figure) > 0 for figure in figures(output, label))
     assert "growth of memory, 5,000 calls at full speed" in output
     assert "growth of memory, database locked for 1 s, at full speed" in output
+
+
+def test_store_tables_are_complete() -> None:
+    """Both databases are shown beside a bare driver, with every published query and all that is required of the pool."""
+    output = run("stores.py")
+    for label in ("SQLite", "PostgreSQL"):
+        assert all(float(figure) > 0 for figure in figures(output, label))
+    for path in published_queries("sqlite"):
+        assert len([float(figure) for figure in figures(output, path)]) == 2
+    for what in (
+        "pool: start",
+        "pool: acquire",
+        "pool: health",
+        "PostgreSQL, all migrations",
+        "SQLite, all migrations",
+    ):
+        assert what in output
+    assert "not measured" not in output
 
 
 def test_import_table_is_complete() -> None:

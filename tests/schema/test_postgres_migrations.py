@@ -272,6 +272,27 @@ async def test_nothing_outlives_a_transaction(postgres_url):
     await asyncio.gather(*(session.close() for session in sessions))
 
 
+@pytest.mark.parametrize("overtaken_at", range(1, 5))
+async def test_a_migration_by_somebody_else_at_any_moment_is_no_surprise(postgres_url, overtaken_at):
+    """Whoever looks for the ledger just before another process makes it does not take the tables for a stranger's."""
+    async with migrator(postgres_url, SPINE) as other:
+
+        class Overtaken(PostgresTarget):
+            looks = 0
+
+            async def applied(self):
+                found = await super().applied()
+                self.looks += 1
+                if self.looks == overtaken_at:
+                    await other.up()
+                return found
+
+        connection = await asyncpg.connect(postgres_url, statement_cache_size=0)
+        assert 2 in (await Migrator(Overtaken(connection), (SPINE, MORE)).up()).versions
+        assert await query(postgres_url, "SELECT version FROM schema_migrations") == [(1,), (2,)]
+        await connection.close()
+
+
 @pytest.mark.crash
 def test_ten_processes_at_once_migrate_once(postgres_database, tmp_path):
     """Ten processes that start together on an empty database all succeed, and migrate it exactly once."""

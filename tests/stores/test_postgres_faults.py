@@ -78,6 +78,12 @@ def until(condition, seconds=30.0):
         sleep(0.01)
 
 
+def until_more_is_stored():
+    """Wait until the writer has committed another batch."""
+    before = asp.stats()["stored"]
+    until(lambda: asp.stats()["stored"] > before)
+
+
 class Load:
     """Call a tracked function from several threads until told to stop, and keep account of it."""
 
@@ -138,7 +144,7 @@ def test_a_server_killed_in_the_middle_of_batches(own_server, url, tmp_path):
     record(url, tmp_path)
     with Load() as load:
         for _ in range(4):
-            until(lambda before=asp.stats()["stored"]: asp.stats()["stored"] > before)
+            until_more_is_stored()
             own_server.kill()
             until(lambda: asp.stats()["unavailable_seconds"] is not None)
             assert not asp.flush(timeout=0.1).complete
@@ -164,7 +170,7 @@ def test_a_network_that_drops(own_server, url, tmp_path):
         record(through, tmp_path)
         with Load() as load:
             for turn in range(12):
-                until(lambda before=asp.stats()["stored"]: asp.stats()["stored"] > before)
+                until_more_is_stored()
                 sleep(turn / 1000)
                 proxy.drop()
             proxy.mode = "refuse"
@@ -182,7 +188,7 @@ def test_an_answer_lost_behind_the_commit(own_server, url, tmp_path):
             for turn in range(1, 9):
                 proxy.cut_commits = 1
                 until(lambda turn=turn: proxy.cuts == turn)
-                until(lambda before=asp.stats()["stored"]: asp.stats()["stored"] > before)
+                until_more_is_stored()
         assert proxy.cuts == 8
         assert_exactly(url, load)
 
@@ -195,7 +201,7 @@ def test_a_network_that_stalls(own_server, url, tmp_path, monkeypatch):
         record(through, tmp_path)
         with Load() as load:
             for _ in range(3):
-                until(lambda before=asp.stats()["stored"]: asp.stats()["stored"] > before)
+                until_more_is_stored()
                 proxy.mode = "stall"
                 until(lambda: "did not answer in time" in (asp.stats()["last_error"] or ""))
                 proxy.mode = "pass"
@@ -206,7 +212,7 @@ def test_a_network_that_stalls(own_server, url, tmp_path, monkeypatch):
 def test_no_connection_is_free(own_server, url, tmp_path):
     """A server without a free connection is waited for, and the reason is told."""
     own_server.stop()
-    own_server.start(max_connections="8", superuser_reserved_connections="0", reserved_connections="0")
+    own_server.start(max_connections="8", superuser_reserved_connections="0")
 
     async def occupy():
         taken = []
@@ -216,8 +222,7 @@ def test_no_connection_is_free(own_server, url, tmp_path):
         except asyncpg.TooManyConnectionsError:
             record(url, tmp_path)
             with Load() as load:
-                while "53300" not in (asp.stats().get("last_error") or ""):
-                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(until, lambda: "53300" in (asp.stats().get("last_error") or ""))
         for connection in taken:
             await connection.close()
         return load
@@ -231,31 +236,29 @@ def test_no_connection_is_free(own_server, url, tmp_path):
         own_server.start()
 
 
+SLOW = """
+ALTER DATABASE faults SET statement_timeout = '200ms';
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON execution_traces FOR EACH STATEMENT EXECUTE FUNCTION slow();
+"""
+FAST = "ALTER DATABASE faults RESET statement_timeout; DROP TRIGGER slow ON execution_traces;"
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON agent_cost_vector FOR EACH STATEMENT EXECUTE FUNCTION full_disk();
+"""
+FREED = "DROP TRIGGER full_disk ON agent_cost_vector;"
+AWAY = "ALTER DATABASE faults SET default_transaction_read_only = on; ALTER TABLE execution_traces RENAME TO away;"
+BACK = """
+SET default_transaction_read_only = off;
+ALTER TABLE away RENAME TO execution_traces;
+ALTER DATABASE faults RESET default_transaction_read_only;
+"""
+
+
 @pytest.mark.parametrize(
     ("break_it", "mend_it", "reason"),
-    [
-        (
-            "ALTER DATABASE faults SET statement_timeout = '200ms'; "
-            "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$; "
-            "CREATE TRIGGER slow BEFORE INSERT ON execution_traces FOR EACH STATEMENT EXECUTE FUNCTION slow();",
-            "ALTER DATABASE faults RESET statement_timeout; DROP TRIGGER slow ON execution_traces;",
-            "57014",
-        ),
-        (
-            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; "
-            "CREATE TRIGGER full_disk BEFORE INSERT ON agent_cost_vector FOR EACH STATEMENT EXECUTE FUNCTION full_disk();",
-            "DROP TRIGGER full_disk ON agent_cost_vector;",
-            "53100",
-        ),
-        (
-            "ALTER DATABASE faults SET default_transaction_read_only = on; ALTER TABLE execution_traces RENAME TO away;",
-            "SET default_transaction_read_only = off; ALTER TABLE away RENAME TO execution_traces; "
-            "ALTER DATABASE faults RESET default_transaction_read_only;",
-            "42P01",
-        ),
-    ],
+    [(SLOW, FAST, "57014"), (FULL, FREED, "53100"), (AWAY, BACK, "42P01")],
     ids=["statement timeout", "full disk", "missing table"],
 )
 def test_a_server_that_refuses_for_a_while(own_server, url, tmp_path, break_it, mend_it, reason):
@@ -277,8 +280,10 @@ def test_a_locked_table(own_server, url, tmp_path):
         connection = await asyncpg.connect(url)
         async with connection.transaction():
             await connection.execute("LOCK TABLE agent_cost_vector IN ACCESS EXCLUSIVE MODE")
-            while "lock" not in (asp.stats()["last_error"] or ""):
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(until, lambda: "lock" in (asp.stats()["last_error"] or ""))
+            # Longer than one attempt lasts: the next ones must not give up either.
+            await asyncio.sleep(8)
+            assert asp.stats()["lag_seconds"] > 8
         await connection.close()
 
     record(url, tmp_path)

@@ -109,11 +109,9 @@ async def test_a_defect_logged_and_resolved_in_one_batch(store, database):
 
 def fixing_block(lane, task_id="T-1"):
     """Make the entry of a block that fixed D-1, with what it spent."""
-    note = '{"fixing":"D-1","source":"computed"}'
     spent = (
-        metric("API_Cost", "0.00003", metadata=note), metric("API_Cost", "0.5", metadata=note),
-        metric("Tokens_In", "100", "tokens", metadata=note), metric("Tokens_Out", "20", "tokens", metadata=note),
-        metric("Retries", "2", "count", metadata=note), metric("API_Cost", "9"),
+        metric("API_Cost", "0.00003"), metric("API_Cost", "0.5"), metric("Tokens_In", "100", "tokens"),
+        metric("Tokens_Out", "20", "tokens"), metric("Tokens_Reasoning", "15", "tokens"), metric("Retries", "2", "count"),
     )  # fmt: skip
     row = trace(name="fixing", kind="span", task_id=task_id, duration_ms="12.5", context='{"fixing":"D-1"}')
     return lane.insert(*spent, row=row, fixing="D-1", task_id=task_id)
@@ -126,7 +124,7 @@ async def test_the_effort_of_a_fix_is_summed_up(store, database):
     """What the blocks that fixed a defect took and spent becomes its effort, and nothing else does."""
     lane = Lane()
     await commit(store, lane, lane.entry(Change.DEFECT, logged("D-1"), task_id="T-1"))
-    await commit(store, lane, fixing_block(lane))
+    await commit(store, lane, fixing_block(lane), lane.insert(metric("API_Cost", "9"), task_id="T-1"))
     assert (await database.only(DefectLog)).effort_to_fix_json == EFFORT
     await commit(store, lane, fixing_block(lane))
     assert (await database.only(DefectLog)).effort_to_fix_json["retries"] == 4

@@ -101,10 +101,13 @@ class Migrator:
             StoreUnavailableError: If the database cannot be read.
         """
         ledger = await self._target.applied()
+        tables = () if ledger else await self._target.unknown_tables()
+        if tables:
+            # Tables and their ledger row come in one commit, which may have happened between the two looks.
+            ledger = await self._target.applied()
         if ledger:
             await self._refuse_surprises(ledger)
             return ledger[-1].version
-        tables = await self._target.unknown_tables()
         if tables and not await self._target.matches(self.migrations):
             raise MigrationError(
                 f"{await self._target.describe()} holds tables that asp-telemetry did not make: {', '.join(tables)}; "

@@ -207,7 +207,7 @@ class Drainer:
             else:
                 unread.popleft().at_end = True
             if self._considerate:
-                sleep(_PAUSE_SECONDS)
+                sleep(_PAUSE_SECONDS)  # noqa: ASYNC251 - this loop has nothing else to do, and the host gets the GIL
             else:
                 await checkpoint()
         for state in lively:
