@@ -17,6 +17,7 @@ COMMANDS = {
     "migrate": "asp_telemetry.cli.migrate",
     "drain": "asp_telemetry.cli.drain",
     "stats": "asp_telemetry.cli.stats",
+    "copy": "asp_telemetry.cli.copy",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
