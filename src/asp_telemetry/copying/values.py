@@ -123,7 +123,7 @@ def floats_array(text: str) -> str:
 
 def _float_text(value: float) -> str:
     if isfinite(value):
-        return f"{value:.9g}"
+        return f"{value + 0.0:.9g}"  # minus zero becomes zero
     return (
         '"NaN"' if isnan(value) else f'"{"-" if value < 0 else ""}Infinity"'
     )  # as PostgreSQL's to_json has it
