@@ -38,4 +38,6 @@ def interfered(name: str, others: Sequence[str]) -> StoreUnavailableError:
             f"a writer has committed to {name} while it holds an unfinished copy (journal {others[0]}); stop what "
             "writes there, empty it with `asp-telemetry init --reset`, and repeat the copy"
         )
-    return StoreUnavailableError(f"another copy into {name} is running; wait for it or end it, then repeat")
+    return StoreUnavailableError(
+        f"another copy into {name} is running or has just ended; wait for it or end it, then repeat the command"
+    )

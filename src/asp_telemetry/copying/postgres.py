@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 # Sorting a big table before its first row, or waiting for the disk, may take long; a dead network is told by TCP.
 _COMMAND_SECONDS = 3600.0
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# The driver calls it an internal error when it learns of a lost connection only as it is used again.
+_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _COPY_LINE = re.compile(r"\bCOPY \w+, line (\d+)")
 _PIECE = 500
 _KEY_TYPES = {"integer": "bigint", "uuid": "uuid"}
@@ -158,8 +159,9 @@ class PostgresDatabase:
 
     async def _move(self, mark: Mark) -> None:
         status = await self._connection.execute(self._sql["move_mark"], mark.name, mark.position)
-        others = stray(await self.checkpoints())
-        if others or status != "UPDATE 1":
+        if status != "UPDATE 1":
+            raise interfered(self.name, [])
+        if others := stray(await self.checkpoints()):
             raise interfered(self.name, others)
 
     async def _copy(self, table: Table, rows: Sequence[Row]) -> None:

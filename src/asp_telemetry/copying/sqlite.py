@@ -146,9 +146,11 @@ class SqliteDatabase:
             "UPDATE journal_checkpoints SET position = position + 1, updated_at = ? WHERE journal_id = ? AND position = ?",
             (now_text(), mark.name, mark.position),
         )
-        moved, others = cursor.rowcount, stray(await self.checkpoints())
+        moved = cursor.rowcount
         await cursor.close()
-        if others or moved != 1:
+        if moved != 1:
+            raise interfered(self.name, [])
+        if others := stray(await self.checkpoints()):
             raise interfered(self.name, others)
 
     async def _insert(self, table: Table, rows: Sequence[Row]) -> None:
