@@ -12,7 +12,7 @@ from asp_telemetry.copying.values import Adapted
 MARK = "copy of "
 """What the checkpoint of an unfinished copy is called, before the identity of its source."""
 
-PIECE_ROWS, PIECE_BYTES = 5_000, 8 << 20
+PIECE_ROWS, PIECE_BYTES = 5_000, 4 << 20
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class PieceSize:
 
     Example:
         >>> size = PieceSize()
-        >>> size.seen([("x" * 4_000_000,)] * 4); size.next
+        >>> size.seen([("x" * 2_000_000,)] * 4); size.next
         2
     """
 

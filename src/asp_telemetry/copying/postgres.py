@@ -29,7 +29,7 @@ _COMMAND_SECONDS = 3600.0
 # The driver calls it an internal error when it learns of a lost connection only as it is used again.
 _TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _COPY_LINE = re.compile(r"\bCOPY \w+, line (\d+)")
-_PIECE = 500
+_PIECE = 100
 _KEY_TYPES = {"integer": "bigint", "uuid": "uuid"}
 
 
