@@ -11,8 +11,10 @@ import asyncpg
 from copying_rows import MODELS
 
 from asp_telemetry.copying import CHECKPOINTS, IDENTITY, TABLES
+from asp_telemetry.migrations import Migrator, PostgresTarget, SqliteTarget
 from asp_telemetry.settings import is_sqlite, sqlite_path
 from asp_telemetry.stores import open_store
+from asp_telemetry.stores.sqlite_connection import open_database
 
 
 async def make(url: str) -> str:
@@ -21,6 +23,17 @@ async def make(url: str) -> str:
     identity = await store.open()
     await store.close()
     return identity
+
+
+async def migrate_down(url: str, *, to: int) -> None:
+    """Take a database's schema back."""
+    if is_sqlite(url):
+        connection = (await open_database(sqlite_path(url))).connection
+        await Migrator(SqliteTarget(connection)).down(to=to)
+    else:
+        connection = await asyncpg.connect(url)
+        await Migrator(PostgresTarget(connection)).down(to=to)
+    await connection.close()
 
 
 async def query(url: str, sql: str) -> list[dict[str, Any]]:

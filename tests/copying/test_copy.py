@@ -2,15 +2,13 @@
 
 import asyncpg
 import pytest
-from copying_databases import contents, make, meanwhile, query
+from copying_databases import contents, make, meanwhile, migrate_down, query
 from copying_rows import fill, insert, rows_of
 
 from asp_telemetry.copying import CHECKPOINTS, TABLES, copy_database
 from asp_telemetry.errors import ConfigurationError, MigrationError, RowRefusedError
-from asp_telemetry.migrations import Migrator, SqliteTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import is_sqlite, sqlite_path
-from asp_telemetry.stores.sqlite_connection import open_database
+from asp_telemetry.settings import is_sqlite
 
 COST = next(table for table in TABLES if table.name == "agent_cost_vector")
 TASK = next(table for table in TABLES if table.name == "task_metadata")
@@ -160,6 +158,8 @@ async def test_a_target_with_rows_is_refused(way):
     ):
         await copy_database(way.source, way.target)
     assert len(await query(way.target, "SELECT task_id FROM task_metadata")) == 2
+    await migrate_down(way.target, to=0)
+    assert (await copy_database(way.source, way.target)).same
 
 
 async def test_a_target_with_checkpoints_is_refused(way):
@@ -174,9 +174,7 @@ async def test_a_source_of_an_older_schema_is_refused_unchanged(tmp_path, postgr
     """A source is never migrated: the message names the command that does."""
     source = f"sqlite:///{tmp_path}/old.db"
     await make(source)
-    opened = await open_database(sqlite_path(source))
-    await Migrator(SqliteTarget(opened.connection)).down(to=2)
-    await opened.connection.close()
+    await migrate_down(source, to=2)
     with pytest.raises(
         MigrationError, match=r"at schema version 2 .* run `asp-telemetry migrate up --database"
     ):

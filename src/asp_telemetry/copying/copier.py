@@ -128,13 +128,13 @@ class _Copy:
             held = occupied({**counts, CHECKPOINTS.name: len(checkpoints)})
             raise ConfigurationError(
                 f"--to has the value {self._target.name!r}, which already holds rows: {held}; name an empty database, "
-                "or empty this one with `asp-telemetry init --reset`"
+                "or delete everything in this one with `asp-telemetry migrate down --to 0`"
             )
         if list(marks) != [identity[0]]:
             raise ConfigurationError(
                 f"--to has the value {self._target.name!r}, which holds an unfinished copy of another database "
-                f"({', '.join(marks)}, and --from is {identity[0]}); finish that copy, name an empty database, or empty "
-                "this one with `asp-telemetry init --reset`"
+                f"({', '.join(marks)}, and --from is {identity[0]}); finish that copy, name an empty database, or "
+                "delete everything in this one with `asp-telemetry migrate down --to 0`"
             )
         if others := stray(checkpoints):
             raise interfered(self._target.name, others)

@@ -36,7 +36,7 @@ def interfered(name: str, others: Sequence[str]) -> StoreUnavailableError:
     if others:
         return StoreUnavailableError(
             f"a writer has committed to {name} while it holds an unfinished copy (journal {others[0]}); stop what "
-            "writes there, empty it with `asp-telemetry init --reset`, and repeat the copy"
+            "writes there, and copy into an empty database"
         )
     return StoreUnavailableError(
         f"another copy into {name} is running or has just ended; wait for it or end it, then repeat the command"
