@@ -6,7 +6,13 @@ from copying_databases import contents, make, meanwhile, migrate_down, query
 from copying_rows import fill, insert, rows_of
 
 from asp_telemetry.copying import CHECKPOINTS, TABLES, copy_database
-from asp_telemetry.errors import ConfigurationError, MigrationError, RowRefusedError
+from asp_telemetry.errors import (
+    AspTelemetryError,
+    ConfigurationError,
+    MigrationError,
+    RowRefusedError,
+    StoreUnavailableError,
+)
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.settings import is_sqlite
 
@@ -297,3 +303,39 @@ async def test_optional_foreign_keys_do_not_stop_a_copy_with_whole_references(tm
 def test_the_fixture_leads_both_ways(way):
     """The contract above runs in either direction."""
     assert is_sqlite(way.source) != is_sqlite(way.target)
+
+
+@pytest.fixture
+async def stranger(postgres_server, postgres_url):
+    """Make a user who may read and write all tables of a database as the service role, and owns none of them."""
+    await make(postgres_url)
+    owner = postgres_url.split("//")[1].split("@")[0]
+    name = f"stranger_of_{owner}"
+    postgres_server.psql(
+        f"CREATE ROLE {name} LOGIN IN ROLE service_role; ALTER ROLE {name} SET search_path = {owner};"
+    )
+    yield postgres_server.url(user=name)
+    postgres_server.psql(f"DROP ROLE {name};")
+
+
+async def test_who_sees_only_some_rows_copies_none(postgres_server, postgres_url, stranger, tmp_path):
+    """A user from whom row-level security hides rows gets an error, not a copy that lacks them."""
+    await fill(postgres_url, 5)
+    name = stranger.split("//")[1].split("@")[0]
+    postgres_server.psql(f"REVOKE service_role FROM {name}; GRANT authenticated TO {name};")
+    target = f"sqlite:///{tmp_path}/a.db"
+    with pytest.raises(AspTelemetryError, match=r"permission denied|row-level security"):
+        await copy_database(stranger, target)
+    postgres_server.psql(f"GRANT service_role TO {name};")
+    with pytest.raises(StoreUnavailableError, match=r"row-level security.* connect as the owner"):
+        await copy_database(stranger, target)
+
+
+async def test_only_the_owner_may_copy_into_postgresql(stranger, tmp_path):
+    """Another user is told before the first row which right is wanting."""
+    source = f"sqlite:///{tmp_path}/a.db"
+    await make(source)
+    with pytest.raises(
+        MigrationError, match=r"does not own agent_chaining_patterns, .*connect as the user who ran"
+    ):
+        await copy_database(source, stranger)

@@ -13,7 +13,7 @@ from asp_telemetry.copying.columns import CHECKPOINTS, IDENTITY, TABLES, Column,
 from asp_telemetry.copying.database import Change, Mark, PieceSize, stray
 from asp_telemetry.copying.failures import interfered, refused
 from asp_telemetry.copying.postgres_values import copied, normal, selected
-from asp_telemetry.errors import MigrationError, RowRefusedError
+from asp_telemetry.errors import MigrationError, RowRefusedError, StoreUnavailableError
 from asp_telemetry.migrations import Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.settings import destination_of
@@ -242,6 +242,11 @@ class PostgresDatabase:
     async def _explaining(self) -> AsyncIterator[None]:
         try:
             yield
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise StoreUnavailableError(
+                f"{self.name}: {error}; a copy needs every row: connect as the owner of the tables, or as a user with "
+                "BYPASSRLS to read them"
+            ) from error
         except _TROUBLE as error:
             raise explained(error, self.name) from error
 
