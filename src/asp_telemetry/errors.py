@@ -21,5 +21,9 @@ class RowRefusedError(AspTelemetryError):
     """Say that the database is well but refuses a row of this batch."""
 
 
+class VerificationError(AspTelemetryError):
+    """Say that what was written is not what was read: a copy differs from its source."""
+
+
 class PositionMovedError(AspTelemetryError):
     """Say that another drainer has already committed what this batch holds."""

@@ -1,5 +1,6 @@
 """Drains journals from outside the processes that fill them: what `asp-telemetry drain` does."""
 
+import os
 from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 import anyio
 
 from asp_telemetry.errors import StoreUnavailableError
-from asp_telemetry.settings import Settings
+from asp_telemetry.settings import Settings, absolute_database, default_journal_dir, destination_of
 from asp_telemetry.sinks.database import DatabaseSink
 from asp_telemetry.stores import open_store
 from asp_telemetry.writer.adoption import Adoption
@@ -40,6 +41,7 @@ async def drain_all(
     *,
     follow: bool = False,
     force: bool = False,
+    copied_from: str | None = None,
     use_locks: bool = True,
     report: Callable[[DrainSummary], None] | None = None,
 ) -> DrainSummary:
@@ -49,6 +51,8 @@ async def drain_all(
         settings: Names the destination and the folder of its journals.
         follow: Whether to go on until cancelled, as a sidecar does; an unavailable database is waited for.
         force: Whether to drain also what was begun into another database at the same address.
+        copied_from: The URL of a database that this one is a copy of: its journals are drained, too, from the positions
+            that were copied with its rows.
         use_locks: Whether to leave alone what another drainer has locked.
         report: Called whenever records have been committed.
 
@@ -58,11 +62,24 @@ async def drain_all(
     Raises:
         StoreUnavailableError: If the database cannot be written, unless it is followed.
         MigrationError: If the database cannot be used as it is.
+        ConfigurationError: If the URL in `copied_from` cannot be used.
     """
     sink = DatabaseSink(open_store(settings.database, auto_migrate=settings.auto_migrate))
     drainer = Drainer(sink, considerate=False)
+    before = None if copied_from is None else absolute_database(copied_from)
+    bases = (
+        [settings.journal_dir]
+        if before is None
+        else [settings.journal_dir, default_journal_dir(before, os.environ)]
+    )
     adoption = Adoption(
-        [settings.journal_dir], settings.destination, None, also_living=True, force=force, use_locks=use_locks
+        bases,
+        settings.destination,
+        None,
+        copied_from=None if before is None else destination_of(before),
+        also_living=True,
+        force=force,
+        use_locks=use_locks,
     )
     records, look_at = 0, 0.0
 

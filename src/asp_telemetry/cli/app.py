@@ -19,6 +19,7 @@ COMMANDS = {
     "stats": "asp_telemetry.cli.stats",
     "doctor": "asp_telemetry.cli.doctor",
     "maintain": "asp_telemetry.cli.maintain",
+    "copy": "asp_telemetry.cli.copy",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

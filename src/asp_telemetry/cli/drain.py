@@ -15,6 +15,15 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Also drain what was begun into another database at this address.")
 ]
 
+CopiedFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--copied-from",
+        metavar="URL",
+        help="Also drain the journals of the database that this one is a copy of, and to which nobody writes any more.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -26,6 +35,7 @@ def drain(
     database: DatabaseOption = None,
     follow: FollowOption = False,
     force: ForceOption = False,
+    copied_from: CopiedFromOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Finish the journals of this database: each record once, the unfinished marked as abandoned."""
@@ -35,7 +45,7 @@ def drain(
         if follow and not as_json:
             print(f"{summary.records} records committed, {summary.journals} journals finished", flush=True)
 
-    summary = anyio.run(_drain, settings, follow, force, report)
+    summary = anyio.run(_drain, settings, follow, force, copied_from, report)
     if as_json:
         print_json(
             {"database": settings.destination, "journals_in": settings.journal_dir, **summary._asdict()}
@@ -53,5 +63,7 @@ def drain(
         )
 
 
-async def _drain(settings: Any, follow: bool, force: bool, report: Any) -> DrainSummary:
-    return await drain_all(settings, follow=follow, force=force, report=report)
+async def _drain(
+    settings: Any, follow: bool, force: bool, copied_from: str | None, report: Any
+) -> DrainSummary:
+    return await drain_all(settings, follow=follow, force=force, copied_from=copied_from, report=report)

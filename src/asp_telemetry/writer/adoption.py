@@ -16,6 +16,7 @@ class Adoption:
         bases: The folders to look in.
         destination: Only journals of this destination are touched.
         own: The id of this process's own journal, if it has one.
+        copied_from: One more destination whose journals are touched: that of the database which this one is a copy of.
         also_living: Whether to follow living processes that have no writer, as a sidecar does.
         force: Whether to drain also what was begun into another database at the same address.
         use_locks: Whether to respect the locks that spare two drainers the same work.
@@ -27,12 +28,13 @@ class Adoption:
         destination: str,
         own: str | None,
         *,
+        copied_from: str | None = None,
         also_living: bool = False,
         force: bool = False,
         use_locks: bool = True,
     ) -> None:
         self._bases = list(dict.fromkeys(bases))
-        self._destination = destination
+        self._destinations = (destination, copied_from)
         self._own = own
         self._also_living = also_living
         self._force = force
@@ -57,14 +59,14 @@ class Adoption:
                 if found.journal_id in known:
                     continue
                 begun_in = found.header.database_id
-                if found.header.destination != self._destination or (
+                if found.header.destination not in self._destinations or (
                     not self._force and begun_in is not None and identity is not None and begun_in != identity
                 ):
                     self.elsewhere.append(found)
                 elif found.claim(also_living=self._also_living, lock=self._use_locks):
                     self.outlets.append(found)
         for found in self.elsewhere:
-            if found.header.destination == self._destination:
+            if found.header.destination in self._destinations:
                 note(
                     "a journal belongs to a database that is no longer here",
                     remedy=f"{found.directory} waits; `asp-telemetry drain --force` writes it into this one",
