@@ -23,3 +23,7 @@ class RowRefusedError(AspTelemetryError):
 
 class PositionMovedError(AspTelemetryError):
     """Say that another drainer has already committed what this batch holds."""
+
+
+class BackupError(AspTelemetryError):
+    """Say why a backup, an archive or a restored database is not what it should be; the database stays as it was."""

@@ -17,6 +17,9 @@ COMMANDS = {
     "migrate": "asp_telemetry.cli.migrate",
     "drain": "asp_telemetry.cli.drain",
     "stats": "asp_telemetry.cli.stats",
+    "backup": "asp_telemetry.cli.backup",
+    "restore": "asp_telemetry.cli.restore",
+    "prune": "asp_telemetry.cli.prune",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
