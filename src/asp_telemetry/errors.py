@@ -27,3 +27,7 @@ class VerificationError(AspTelemetryError):
 
 class PositionMovedError(AspTelemetryError):
     """Say that another drainer has already committed what this batch holds."""
+
+
+class BackupError(AspTelemetryError):
+    """Say why a backup, an archive or a restored database is not what it should be; the database stays as it was."""

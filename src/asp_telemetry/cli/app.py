@@ -20,6 +20,9 @@ COMMANDS = {
     "doctor": "asp_telemetry.cli.doctor",
     "maintain": "asp_telemetry.cli.maintain",
     "copy": "asp_telemetry.cli.copy",
+    "backup": "asp_telemetry.cli.backup",
+    "restore": "asp_telemetry.cli.restore",
+    "prune": "asp_telemetry.cli.prune",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

@@ -1,0 +1,111 @@
+-- What `asp-telemetry prune` asks of a PostgreSQL database; each block is one statement, by the name in its first line.
+-- $1 is the moment before which rows are too old, as UTC text, $2 how many a batch may have; those that act take the ids
+-- as a JSON array. Rows that are due stay locked until they are gone, so that what is archived is what is deleted.
+
+-- name: identity
+SELECT id::text FROM database_identity;
+
+-- name: count_traces
+SELECT count(*) FROM execution_traces AS trace
+WHERE trace.started_at < $1::text::timestamptz AND NOT EXISTS (
+  SELECT FROM execution_traces AS other
+  WHERE other.root_id = trace.root_id
+    AND (other.started_at >= $1::text::timestamptz OR other.status = 'in_progress'));
+
+-- The rule itself stands in the database, for those who call it from there; the difference is the same moment again.
+-- name: move_traces
+SELECT asp_archive_traces(now() - $1::text::timestamptz, $2::integer);
+
+-- name: due_traces
+SELECT trace.* FROM execution_traces AS trace
+WHERE trace.root_id IN (
+  SELECT DISTINCT old.root_id FROM execution_traces AS old
+  WHERE old.started_at < $1::text::timestamptz AND NOT EXISTS (
+    SELECT FROM execution_traces AS other
+    WHERE other.root_id = old.root_id
+      AND (other.started_at >= $1::text::timestamptz OR other.status = 'in_progress'))
+  LIMIT $2::integer)
+ORDER BY trace.correlation_id FOR UPDATE;
+
+-- name: delete_traces
+DELETE FROM execution_traces WHERE correlation_id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_archived_traces
+SELECT count(*) FROM execution_traces_archive WHERE started_at < $1::text::timestamptz;
+
+-- name: due_archived_traces
+SELECT * FROM execution_traces_archive WHERE started_at < $1::text::timestamptz
+ORDER BY started_at, correlation_id LIMIT $2::integer FOR UPDATE SKIP LOCKED;
+
+-- name: delete_archived_traces
+DELETE FROM execution_traces_archive
+WHERE correlation_id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_usage_log
+SELECT count(*) FROM pattern_usage_log WHERE used_at < $1::text::timestamptz;
+
+-- name: due_usage_log
+SELECT * FROM pattern_usage_log WHERE used_at < $1::text::timestamptz
+ORDER BY used_at, id LIMIT $2::integer FOR UPDATE SKIP LOCKED;
+
+-- name: delete_usage_log
+DELETE FROM pattern_usage_log WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_patterns
+SELECT count(*) FROM success_patterns
+WHERE total_usage_count < 5 AND success_rate < 0.5
+  AND coalesce(last_used_at, created_at) < $1::text::timestamptz;
+
+-- name: due_patterns
+SELECT * FROM success_patterns
+WHERE total_usage_count < 5 AND success_rate < 0.5
+  AND coalesce(last_used_at, created_at) < $1::text::timestamptz
+ORDER BY id LIMIT $2::integer FOR UPDATE SKIP LOCKED;
+
+-- name: delete_patterns
+DELETE FROM success_patterns WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- Payloads go and their rows stay. $3 and $4 are where the batch before has ended: nothing else tells what was seen.
+-- name: count_trace_payloads
+SELECT count(*) FROM execution_traces
+WHERE started_at < $1::text::timestamptz AND status <> 'in_progress'
+  AND num_nonnulls(prompt_text, input, output) > 0;
+
+-- name: due_trace_payloads
+SELECT correlation_id, started_at, prompt_text, input, output FROM execution_traces
+WHERE started_at < $1::text::timestamptz AND status <> 'in_progress'
+  AND num_nonnulls(prompt_text, input, output) > 0
+  AND (started_at, correlation_id) > ($3::text::timestamptz, $4::text::uuid)
+ORDER BY started_at, correlation_id LIMIT $2::integer FOR UPDATE;
+
+-- name: delete_trace_payloads
+UPDATE execution_traces SET prompt_text = NULL, input = NULL, output = NULL, updated_at = now()
+WHERE correlation_id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_archived_payloads
+SELECT count(*) FROM execution_traces_archive
+WHERE started_at < $1::text::timestamptz AND num_nonnulls(prompt_text, input, output) > 0;
+
+-- name: due_archived_payloads
+SELECT correlation_id, started_at, prompt_text, input, output FROM execution_traces_archive
+WHERE started_at < $1::text::timestamptz AND num_nonnulls(prompt_text, input, output) > 0
+  AND (started_at, correlation_id) > ($3::text::timestamptz, $4::text::uuid)
+ORDER BY started_at, correlation_id LIMIT $2::integer FOR UPDATE;
+
+-- name: delete_archived_payloads
+UPDATE execution_traces_archive SET prompt_text = NULL, input = NULL, output = NULL, updated_at = now()
+WHERE correlation_id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_endpoint_payloads
+SELECT count(*) FROM endpoint_calls
+WHERE started_at < $1::text::timestamptz AND num_nonnulls(request_body, response_body, headers) > 0;
+
+-- name: due_endpoint_payloads
+SELECT id, started_at, request_body, response_body, headers FROM endpoint_calls
+WHERE started_at < $1::text::timestamptz AND num_nonnulls(request_body, response_body, headers) > 0
+  AND (started_at, id) > ($3::text::timestamptz, $4::text::uuid)
+ORDER BY started_at, id LIMIT $2::integer FOR UPDATE;
+
+-- name: delete_endpoint_payloads
+UPDATE endpoint_calls SET request_body = NULL, response_body = NULL, headers = NULL
+WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));

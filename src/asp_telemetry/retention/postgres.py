@@ -1,0 +1,80 @@
+"""Runs the statements of the retention on a PostgreSQL database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import asyncpg
+
+from asp_telemetry.retention.database import Row, sql
+from asp_telemetry.settings import destination_of
+from asp_telemetry.stores.postgres_connection import (
+    Connection,
+    connect,
+    disconnect,
+    prepare_schema,
+    statements,
+)
+from asp_telemetry.stores.postgres_failures import unavailable
+
+# A batch may meet a table whose statistics are old; a writer never waits for this one longer than its own lock timeout.
+_COMMAND_SECONDS = 900.0
+
+
+class PostgresRetention:
+    """Be an open connection to a PostgreSQL database whose rows can be pruned."""
+
+    def __init__(self, connection: Connection, url: str) -> None:
+        self._connection = connection
+        self._name = destination_of(url)
+        self._sql = sql("postgres")
+
+    async def rows(self, statement: str, *values: object) -> list[Row]:
+        """Run a statement of `retention.sql` by its name."""
+        try:
+            return [dict(row) for row in await self._connection.fetch(self._sql[statement], *values)]
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise unavailable(error, self._name) from error
+
+    async def move_traces(self, cutoff: str, trees: int) -> int:
+        """Move at most so many trees that ended before a moment into the archive table; return the number of rows."""
+        (row,) = await self.rows("move_traces", cutoff, trees)
+        return int(next(iter(row.values())))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Commit at the end, roll back on an error; nobody's lock is waited for long."""
+        begin = statements()["begin"]
+        try:
+            await self._connection.execute(begin)
+            yield
+            await self._connection.execute("COMMIT")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise unavailable(error, self._name) from error
+        finally:
+            with anyio.CancelScope(shield=True):
+                if not self._connection.is_closed() and self._connection.is_in_transaction():
+                    await self._connection.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def open_postgres(url: str) -> AsyncIterator[PostgresRetention]:
+    """Connect to a database at the current schema.
+
+    Args:
+        url: The database.
+
+    Yields:
+        The open database.
+
+    Raises:
+        StoreUnavailableError: If it cannot be reached.
+        MigrationError: If its schema is not the current one.
+    """
+    connection = await connect(url, command_seconds=_COMMAND_SECONDS)
+    try:
+        await prepare_schema(connection, url, migrate=False)
+        yield PostgresRetention(connection, url)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await disconnect(connection)
