@@ -1,5 +1,6 @@
 """Puts a backup into its folder: private, whole or not at all, and only so many of them."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def private_file(folder: Path, name: str) -> Iterator[Path]:
             yield part
         finally:
             part.unlink(missing_ok=True)
+    except (ConnectionError, TimeoutError):
+        raise  # the server's, not the folder's
     except OSError as error:
         raise BackupError(
             f"no backup can be written to {folder}: {error.strerror or error}; free some space, give this user write "
@@ -61,10 +64,11 @@ def publish(part: Path, path: Path, manifest: Manifest) -> None:
             text.flush()
             os.fsync(text.fileno())
         _sync(part)
-        # A link, because renaming would replace what has the name already. The manifest comes first: a backup is never
-        # without one, while a manifest alone does no harm.
-        os.link(note, manifest_path(path))
-        os.link(part, path)
+        if path.exists() or manifest_path(path).exists():
+            raise FileExistsError(errno.EEXIST, "a backup of this name exists", str(path))
+        # The manifest comes first: a backup is never without one, while a manifest alone does no harm.
+        note.rename(manifest_path(path))
+        part.rename(path)
         _sync(path.parent)
     finally:
         note.unlink(missing_ok=True)

@@ -162,14 +162,29 @@ def table_sums(connection: sqlite3.Connection) -> dict[str, TableSum]:
     tables: dict[str, list[str]] = {}
     for table, column in connection.execute(_COLUMNS).fetchall():
         tables.setdefault(table, []).append(column)
-    sums = {}
-    for table, columns in tables.items():
-        added = RowSum()
-        rows = connection.execute(f"SELECT {', '.join(map(_quoted, columns))} FROM {_quoted(table)}")  # noqa: S608 - quoted names
-        while batch := rows.fetchmany(_FETCH):
-            added.add(json.dumps(row).encode() for row in batch)
-        sums[table] = added.of(tuple(columns))
-    return sums
+    return {table: _table_sum(connection, table, tuple(columns)) for table, columns in tables.items()}
+
+
+def _table_sum(connection: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> TableSum:
+    query = f"SELECT {', '.join(map(_quoted, columns))} FROM {_quoted(table)}"  # noqa: S608 - quoted names
+    try:
+        return _add_up(connection.execute(query), columns)
+    except sqlite3.OperationalError as error:
+        if primary_code(error) is not None:
+            raise
+    # Text that is no UTF-8; it is to be copied, not judged. Not always so, because it takes twice the time.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    try:
+        return _add_up(connection.execute(query), columns)
+    finally:
+        connection.text_factory = str
+
+
+def _add_up(rows: sqlite3.Cursor, columns: tuple[str, ...]) -> TableSum:
+    added, encode = RowSum(), json.JSONEncoder().encode
+    while batch := rows.fetchmany(_FETCH):
+        added.add(encode(row).encode() for row in batch)
+    return added.of(columns)
 
 
 def _copy(original: sqlite3.Connection, copy: sqlite3.Connection, name: Path) -> None:
@@ -194,8 +209,6 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)
         ) as connection,
     ):
-        # Text that is no UTF-8 may stand in a database; it is to be copied, not judged.
-        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         connection.execute("PRAGMA synchronous = FULL")
         yield connection
 
