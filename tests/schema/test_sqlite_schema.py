@@ -152,11 +152,15 @@ def test_schema_file_equals_the_sum_of_the_migrations(database):
         assert len(objects(pasted)) > 30
 
 
-def test_down_leaves_nothing(database):
-    """Taking all migrations back leaves an empty database."""
+def test_down_leaves_nothing_and_up_again_arrives_at_the_same(database):
+    """Taking all migrations back leaves an empty database; applying them once more makes the same as before."""
+    before = objects(database)
     for migration in reversed(load_migrations("sqlite")):
         database.executescript(migration.down)
     assert objects(database) == []
+    for migration in load_migrations("sqlite"):
+        database.executescript(migration.up)
+    assert objects(database) == before
 
 
 def test_files_paste_into_the_sqlite3_program(tmp_path):

@@ -1,7 +1,8 @@
 """The database of a contract test: SQLite and PostgreSQL in turn, with one face."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from asp_telemetry.settings import is_sqlite, sqlite_path
 from asp_telemetry.stores import open_store
+from postgres import Server
 
 
 class Database:
@@ -46,12 +48,31 @@ class Database:
             await connection.close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def service_url(postgres_server: Server, postgres_url: str) -> Iterator[str]:
+    """Let the owner migrate, and give the URL of a login that writes as a member of service_role."""
+    asyncio.run(_migrate(postgres_url))
+    schema = postgres_url.split("//")[1].split("@", maxsplit=1)[0]
+    name = f"app_of_{schema}"
+    postgres_server.psql(
+        f"CREATE ROLE {name} LOGIN IN ROLE service_role; ALTER ROLE {name} SET search_path = {schema};"
+    )
+    yield postgres_server.url(user=name)
+    postgres_server.psql(f"DROP ROLE {name}")
+
+
+async def _migrate(url: str) -> None:
+    owner = open_store(url, auto_migrate=True)
+    await owner.open()
+    await owner.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "postgres as service_role"])
 def database(request: pytest.FixtureRequest, tmp_path: Any) -> Database:
-    """Make an empty database of each kind in turn."""
+    """Make an empty database of each kind in turn; the last writes under row security, which forbids COPY."""
     if request.param == "sqlite":
         return Database(f"sqlite:///{tmp_path}/contract.db")
-    return Database(request.getfixturevalue("postgres_url"))
+    return Database(request.getfixturevalue("postgres_url" if request.param == "postgres" else "service_url"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -270,6 +270,43 @@ def test_a_server_that_refuses_for_a_while(own_server, url, tmp_path, break_it, 
         own_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'faults'")
         until(lambda: reason in (asp.stats()["last_error"] or ""))
         own_server.psql(f"SET statement_timeout = 0; {mend_it}", "faults")
+    assert_exactly(url, load)
+
+
+@pytest.fixture
+def small_disk(own_server, url) -> Iterator[Path]:
+    """Mount a disk of a few megabytes as a tablespace of the server."""
+    folder = own_server.folder / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size=16m,uid={own_server.data.stat().st_uid}", "tmpfs", folder],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode != 0:
+        folder.rmdir()
+        pytest.skip(f"no disk was really full: nothing can be mounted here ({mounted.stderr.strip()})")
+    try:
+        own_server.psql(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        yield folder
+        asp.shutdown(timeout=20)
+        own_server.psql("DROP DATABASE faults WITH (FORCE)")
+        own_server.psql("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_is_really_full(own_server, url, small_disk, tmp_path):
+    """While the server's disk is full records wait; as soon as there is room again, all of them arrive."""
+    record(url, tmp_path)
+    with Load() as load:
+        until(lambda: asp.stats()["stored"] > 0)
+        own_server.psql("ALTER TABLE agent_cost_vector SET TABLESPACE small", "faults")
+        filler = small_disk / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        until(lambda: "53100" in (asp.stats()["last_error"] or ""))
+        filler.unlink()
     assert_exactly(url, load)
 
 
