@@ -149,7 +149,7 @@ def absolute_database(url: str) -> str:
         # The error's own text may quote a part of the password.
         raise ConfigurationError(
             f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
-            "postgresql://user:password@host:port/database, with special characters of the password as %XX"
+            "postgresql://user@host:port/database, and special characters of a password as %XX (@ is %40, / is %2F)"
         ) from None
     if parts.scheme in _POSTGRES_SCHEMES:
         if not parts.path.strip("/") or "://" not in str(url):

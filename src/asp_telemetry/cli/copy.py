@@ -21,7 +21,7 @@ _STAGES = {"copy": "reading and copying", "verify": "verifying", "finish": "fini
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("copy")(copy)
+    app.command("copy", short_help="Bring everything into another database, and compare.")(copy)
 
 
 def copy(
