@@ -105,3 +105,9 @@ FROM timescaledb_information.hypertables
 LEFT JOIN LATERAL hypertable_compression_stats(format('%I.%I', hypertable_schema, hypertable_name)::regclass) AS stats ON true
 WHERE hypertable_schema = current_schema() AND hypertable_name = ANY ($1::text[])
 ORDER BY 1;
+
+-- Resolved or fixed, and never logged: the writer's statement for `log_defect` replaces the text.
+-- name: unlogged_defects
+SELECT defect_id, count(*) OVER () AS number FROM defect_log
+WHERE description = 'not yet logged' AND phase_injected = 'unknown' AND created_at < $1::timestamptz
+ORDER BY created_at DESC, defect_id LIMIT $2::bigint;

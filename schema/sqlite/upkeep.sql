@@ -24,3 +24,9 @@ SELECT freelist_count * 1.0 / max(page_count, 1) FROM pragma_freelist_count, pra
 -- name: rejections
 SELECT reason, count(*) AS number, max(rejected_at) AS last_at FROM rejected_records
 GROUP BY reason ORDER BY last_at DESC, reason LIMIT :limit;
+
+-- Resolved or fixed, and never logged: the writer's statement for `log_defect` replaces the text.
+-- name: unlogged_defects
+SELECT defect_id, count(*) OVER () AS number FROM defect_log
+WHERE description = 'not yet logged' AND phase_injected = 'unknown' AND created_at < :before
+ORDER BY created_at DESC, defect_id LIMIT :limit;

@@ -2,13 +2,23 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
 import anyio
 
 from asp_telemetry.errors import StoreUnavailableError
-from asp_telemetry.settings import Settings, absolute_database, default_journal_dir, destination_of
+from asp_telemetry.guard import note
+from asp_telemetry.journal.outlet import find_journals
+from asp_telemetry.settings import (
+    Settings,
+    absolute_database,
+    default_journal_dir,
+    destination_of,
+    is_sqlite,
+    sqlite_path,
+)
 from asp_telemetry.sinks.database import DatabaseSink
 from asp_telemetry.stores import open_store
 from asp_telemetry.writer.adoption import Adoption
@@ -27,6 +37,7 @@ class DrainSummary(NamedTuple):
         abandoned: How many executions were marked as abandoned.
         living: How many journals of living processes were drained as far as they went.
         elsewhere: Folders of journals that belong to another database, and were left alone.
+        stranded: Those of them that were begun into another database at this very address, and wait for `force`.
     """
 
     records: int
@@ -34,6 +45,7 @@ class DrainSummary(NamedTuple):
     abandoned: int
     living: int
     elsewhere: tuple[str, ...]
+    stranded: tuple[str, ...]
 
 
 async def drain_all(
@@ -60,33 +72,28 @@ async def drain_all(
         What was done.
 
     Raises:
-        StoreUnavailableError: If the database cannot be written, unless it is followed.
+        StoreUnavailableError: If the database cannot be written, unless it is followed; or if there is neither a
+            database nor a journal for it.
         MigrationError: If the database cannot be used as it is.
         ConfigurationError: If the URL in `copied_from` cannot be used.
     """
+    places = _places(settings, copied_from)
+    if not follow:
+        _require_something(settings, places)
     sink = DatabaseSink(open_store(settings.database, auto_migrate=settings.auto_migrate))
     drainer = Drainer(sink, considerate=False)
-    before = None if copied_from is None else absolute_database(copied_from)
-    bases = (
-        [settings.journal_dir]
-        if before is None
-        else [settings.journal_dir, default_journal_dir(before, os.environ)]
-    )
     adoption = Adoption(
-        bases,
+        [folder for folder, _ in places],
         settings.destination,
         None,
-        copied_from=None if before is None else destination_of(before),
+        copied_from=places[-1][1],
         also_living=True,
         force=force,
         use_locks=use_locks,
+        # Whoever gets the summary is told there.
+        log_stranded=follow,
     )
     records, look_at = 0, 0.0
-
-    def summary() -> DrainSummary:
-        living = sum(not outlet.is_final() for outlet in adoption.outlets)
-        elsewhere = tuple(str(outlet.directory) for outlet in adoption.elsewhere)
-        return DrainSummary(records, adoption.finished, adoption.abandoned, living, elsewhere)
 
     try:
         while True:
@@ -102,14 +109,49 @@ async def drain_all(
                     await adoption.finish(drainer, sink)
                 if count:
                     if report is not None:
-                        report(summary())
+                        report(_summary(records, adoption))
                     continue
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
                 if not follow:
                     raise
+                note("the database cannot be written just now", error, "it is tried again until it can")
             if not follow:
-                return summary()
+                return _summary(records, adoption)
             await anyio.sleep(_INTERVAL_SECONDS)
     finally:
         adoption.release()
         await sink.close()
+
+
+def _summary(records: int, adoption: Adoption) -> DrainSummary:
+    return DrainSummary(
+        records,
+        adoption.finished,
+        adoption.abandoned,
+        living=sum(not outlet.is_final() for outlet in adoption.outlets),
+        elsewhere=tuple(str(outlet.directory) for outlet in adoption.elsewhere),
+        stranded=tuple(str(outlet.directory) for outlet in adoption.stranded()),
+    )
+
+
+def _places(settings: Settings, copied_from: str | None) -> list[tuple[Path, str]]:
+    """Return the folders to look in, each with the destination of the journals that belong here."""
+    places = [(settings.journal_dir, settings.destination)]
+    if copied_from is not None:
+        before = absolute_database(copied_from)
+        places.append((default_journal_dir(before, os.environ), destination_of(before)))
+    return places
+
+
+def _require_something(settings: Settings, places: list[tuple[Path, str]]) -> None:
+    """Refuse to make an empty database where somebody has only mistaken the folder."""
+    if not is_sqlite(settings.database) or sqlite_path(settings.database).exists():
+        return
+    destinations = {destination for _, destination in places}
+    if not any(
+        found.header.destination in destinations for base, _ in places for found in find_journals(base)
+    ):
+        raise StoreUnavailableError(
+            f"{sqlite_path(settings.database)} does not exist, and no journal waits for it in "
+            f"{settings.journal_dir}; check the folder and --database, or run asp-telemetry init"
+        )

@@ -69,10 +69,10 @@ def test_a_wrong_command_line_gets_one_line(capsys, arguments, message):
 def test_the_unexpected_is_one_line_too(capsys, monkeypatch, failure):
     """Even a fault of this package ends in one line and a status that is not zero."""
 
-    def fail(_):
+    def fail(*_):
         raise failure
 
-    monkeypatch.setattr("asp_telemetry.cli.migrate.chosen_database", fail)
+    monkeypatch.setattr("asp_telemetry.cli.migrate.chosen_settings", fail)
     assert run(["migrate", "status"]) in {1, 130}
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -89,3 +89,57 @@ def test_the_unexpected_is_one_line_too(capsys, monkeypatch, failure):
 def test_passwords_are_blotted_out(text, shown):
     """Whatever a message quotes, passwords in URLs do not appear."""
     assert without_passwords(text) == shown
+
+
+@pytest.mark.parametrize("group", [[], ["migrate"]])
+def test_every_command_is_summed_up_in_a_line(capsys, group):
+    """The list of commands cuts no summary off, at eighty columns."""
+    assert run([*group, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "..." not in shown.replace("COMMAND [ARGS]...", "")
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("url", ["postgresql://ana:p@ss:w/rd@host/db", "mysql://h/db", "postgresql://host"])
+def test_advice_is_not_blotted_out(capsys, url):
+    """The URL that a message advises can be read: it has no password that would have to be hidden."""
+    assert run(["stats", "--database", url]) == 1
+    shown = capsys.readouterr().err
+    assert "postgresql://user@host" in shown
+    assert "***" not in shown
+    assert "w/rd" not in shown
+
+
+SINGLE = [[name] for name in ("init", "drain", "stats", "doctor", "maintain", "backup", "prune")]
+MIGRATE = [["migrate", name] for name in ("up", "down", "status")]
+
+
+@pytest.mark.parametrize("command", [*SINGLE, *MIGRATE, ["restore", "file"]], ids=" ".join)
+def test_every_command_names_its_database_alike(capsys, monkeypatch, tmp_path, command):
+    """--database and --db-path work everywhere, not together, and an empty one is never taken for the default."""
+    monkeypatch.chdir(tmp_path)
+    for empty in ("", " "):
+        assert run([*command, "--database", empty]) == 1
+        assert f"--database has the value '{empty}', which names no database" in capsys.readouterr().err
+    assert run([*command, "--database", "sqlite:///a.db", "--db-path", "a.db"]) == 1
+    assert "were both given" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    run([*command, "--db-path", "named.db"])
+    shown = capsys.readouterr()
+    assert "option" not in shown.err
+    assert command[0] == "restore" or "named.db" in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    "command", [*SINGLE, ["drain", "--force"], *([*each, "--json"] for each in MIGRATE), ["init", "--reset", "--yes"]], ids=" ".join
+)  # fmt: skip
+def test_what_is_no_database_gets_no_company(capsys, tmp_path, command):
+    """A file that is no database stays as it is, and no command makes a folder beside it first."""
+    garbage = tmp_path / "passwd"
+    garbage.write_text("root:x:0:0:root:/root:/bin/sh\n" * 200)
+    before = garbage.read_bytes()
+    assert run([*command, "--db-path", str(garbage)]) == 1
+    shown = capsys.readouterr()
+    assert "is not a database" in shown.out + shown.err
+    assert list(tmp_path.iterdir()) == [garbage]
+    assert garbage.read_bytes() == before

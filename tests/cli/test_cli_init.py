@@ -30,7 +30,7 @@ def test_it_makes_the_default_database(tmp_path, capsys):
     """Without arguments the database lies in data/ of the current folder; tables, rows and a verification are shown."""
     assert run(["init"]) == 0
     shown = capsys.readouterr().out
-    assert f"created {tmp_path / 'data' / 'asp_telemetry.db'}" in shown
+    assert f"created sqlite:///{tmp_path / 'data' / 'asp_telemetry.db'}" in shown
     assert "execution_traces" in shown
     assert f"integrity ok, schema version {NEWEST}, write and read back ok" in shown
     assert query("data/asp_telemetry.db", "SELECT count(*) FROM task_metadata") == [(0,)]

@@ -54,7 +54,7 @@ def test_it_asks_first(database, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert run(["prune"]) == 1
     asked = capsys.readouterr().err
-    assert "1 rows of execution_traces to execution_traces_archive" in asked
+    assert "1 row of execution_traces to execution_traces_archive" in asked
     assert f"written to {tmp_path / 'state' / 'asp-archive'} before" in asked
     assert count(database, "execution_traces") == 1
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))

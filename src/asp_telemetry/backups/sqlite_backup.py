@@ -84,10 +84,18 @@ async def held_in_sqlite(path: Path) -> dict[str, int]:
 
     Returns:
         Rows by table; of a file that SQLite cannot read its size, as `"unreadable bytes"`.
+
+    Raises:
+        MigrationError: If it holds tables that are not ours: those are never replaced.
     """
     size = size_of(path)
-    counts = await anyio.to_thread.run_sync(row_counts, path) if size else {}
-    return {"unreadable bytes": size} if counts is None else counts
+    if not size:
+        return {}
+    counts = await anyio.to_thread.run_sync(row_counts, path)
+    if counts is None:
+        return {"unreadable bytes": size}
+    await _require_ours(path)
+    return counts
 
 
 async def _set_aside(path: Path) -> Path | None:

@@ -11,11 +11,11 @@ import typer
 from asp_telemetry.backups import BackupSummary, back_up, cron_line
 from asp_telemetry.backups.backup import Format
 from asp_telemetry.backups.credentials import password_apart
-from asp_telemetry.cli.options import DatabaseOption, JsonOption
-from asp_telemetry.cli.output import kilobytes, print_json, print_table
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.output import counted, kilobytes, print_json, print_table
 from asp_telemetry.cli.progress import showing
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import Settings, resolve
+from asp_telemetry.settings import Settings
 
 _FOLDER = "asp-backups"
 _FORMATS = ("auto", "pg_dump", "copy")
@@ -24,12 +24,13 @@ _NIGHTLY_KEEP = 14
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("backup")(run_backup)
+    app.command("backup", short_help="Write a verified backup; keep the newest N.")(run_backup)
 
 
 def run_backup(
     *,
     database: DatabaseOption = None,
+    db_path: DbPathOption = None,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +63,7 @@ def run_backup(
     """Back the database up while others go on writing, and verify it."""
     if file_format not in _FORMATS:
         raise ConfigurationError(f"--format {file_format!r} is not known; write one of {', '.join(_FORMATS)}")
-    settings = resolve({"database": database, "writer": False})
+    settings = chosen_settings(database, db_path)
     folder = (to or settings.journal_dir.parent / _FOLDER).absolute()
     if schedule:
         _print_schedule(settings, folder, keep or _NIGHTLY_KEEP, file_format, as_json)
@@ -98,7 +99,9 @@ def _print(summary: BackupSummary) -> None:
     if summary.note:
         print(f"pg_dump was not used: {summary.note}")
     print_table(["table", "rows"], [(name, table.rows) for name, table in manifest.tables.items()])
-    print(f"{summary.path}: {kilobytes(manifest.file_bytes)}, {manifest.rows} rows, read back and equal")
+    print(
+        f"{summary.path}: {kilobytes(manifest.file_bytes)}, {counted(manifest.rows, 'row')}, read back and equal"
+    )
     for path in summary.deleted:
         print(f"deleted {path}")
     print(f"restore it with: asp-telemetry restore {summary.path} --database URL")

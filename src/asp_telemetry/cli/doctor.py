@@ -5,9 +5,8 @@ from dataclasses import asdict
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption
-from asp_telemetry.cli.output import print_json
-from asp_telemetry.settings import resolve
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.output import counted, print_json
 from asp_telemetry.upkeep import open_upkeep
 from asp_telemetry.upkeep.doctor import examine
 
@@ -16,12 +15,14 @@ _UNHEALTHY = 1
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("doctor")(doctor)
+    app.command("doctor", short_help="Say what is wrong, and what to do about it.")(doctor)
 
 
-def doctor(*, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    *, database: DatabaseOption = None, db_path: DbPathOption = None, as_json: JsonOption = False
+) -> None:
     """Examine database and journals; ends with 1 if there is a problem. Warnings alone end with 0."""
-    settings = resolve({"database": database})
+    settings = chosen_settings(database, db_path)
     findings = anyio.run(examine, settings, open_upkeep(settings.database))
     problems = sum(finding.level == "problem" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings)
@@ -41,6 +42,6 @@ def doctor(*, database: DatabaseOption = None, as_json: JsonOption = False) -> N
             print(f"{finding.level:>8}  {finding.check}: {finding.told}")
             if finding.remedy:
                 print(f"{'':>8}  -> {finding.remedy}")
-        print(f"{problems} problems, {warnings} warnings")
+        print(f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}")
     if problems:
         raise typer.Exit(_UNHEALTHY)

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption
-from asp_telemetry.cli.output import print_json
-from asp_telemetry.settings import resolve
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.output import counted, print_json
 from asp_telemetry.sidecar import DrainSummary, drain_all
 
 FollowOption = Annotated[bool, typer.Option("--follow", help="Go on until stopped, as a sidecar.")]
@@ -27,24 +26,28 @@ CopiedFromOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("drain")(drain)
+    app.command("drain", short_help="Finish the journals that others have left.")(drain)
 
 
 def drain(
     *,
     database: DatabaseOption = None,
+    db_path: DbPathOption = None,
     follow: FollowOption = False,
     force: ForceOption = False,
     copied_from: CopiedFromOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Finish the journals of this database: each record once, the unfinished marked as abandoned."""
-    settings = resolve({"database": database})
+    settings = chosen_settings(database, db_path)
+    talks = follow and not as_json
 
     def report(summary: DrainSummary) -> None:
-        if follow and not as_json:
-            print(f"{summary.records} records committed, {summary.journals} journals finished", flush=True)
+        if talks:
+            print(f"{_done(summary)} finished", flush=True)
 
+    if talks:
+        print(f"{settings.destination}: follows the journals in {settings.journal_dir}", flush=True)
     summary = anyio.run(_drain, settings, follow, force, copied_from, report)
     if as_json:
         print_json(
@@ -52,15 +55,21 @@ def drain(
         )
         return
     print(settings.destination)
-    print(f"{summary.records} records committed, {summary.journals} journals finished and removed")
+    print(f"{_done(summary)} finished and removed")
     if summary.abandoned:
-        print(f"{summary.abandoned} executions were never finished and are marked as abandoned")
+        print(f"never finished, and marked as abandoned: {counted(summary.abandoned, 'execution')}")
     if summary.living:
-        print(f"{summary.living} journals belong to living processes and were drained as far as they went")
+        print(f"drained as far as they went, of living processes: {counted(summary.living, 'journal')}")
     for directory in summary.elsewhere:
-        print(
-            f"left alone, since it belongs to another database (--force takes it all the same): {directory}"
-        )
+        if directory in summary.stranded:
+            whose = "was begun into another database at this address (--force takes it all the same)"
+        else:
+            whose = "belongs to another database"
+        print(f"left alone, since it {whose}: {directory}")
+
+
+def _done(summary: DrainSummary) -> str:
+    return f"{counted(summary.records, 'record')} committed, {counted(summary.journals, 'journal')}"
 
 
 async def _drain(

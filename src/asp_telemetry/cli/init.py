@@ -1,31 +1,36 @@
 """`asp-telemetry init`: makes the database, or brings an old one up to date, and proves that it works."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption, YesOption, chosen_database
-from asp_telemetry.cli.output import held, print_json, print_table
-from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
-from asp_telemetry.upkeep.database import Upkeep
+from asp_telemetry.cli.options import (
+    DatabaseOption,
+    DbPathOption,
+    JsonOption,
+    YesOption,
+    chosen_settings,
+)
+from asp_telemetry.cli.output import print_json, print_table
+from asp_telemetry.cli.question import confirm, tell_of_living, tell_rows
+from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.settings import Settings
+from asp_telemetry.upkeep import open_upkeep
+from asp_telemetry.upkeep.journals import look_into_journals
 from asp_telemetry.upkeep.results import KEPT
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("init")(init)
+    app.command("init", short_help="Create or upgrade the database, and verify it.")(init)
 
 
 def init(
     *,
     database: DatabaseOption = None,
-    db_path: Annotated[
-        Path | None, typer.Option("--db-path", metavar="PATH", help="The SQLite file, instead of --database.")
-    ] = None,
+    db_path: DbPathOption = None,
     reset: Annotated[
         bool,
         typer.Option(
@@ -46,32 +51,34 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Create the database, or bring an existing one to the current schema; keeps every row."""
-    if db_path is not None and database is not None:
-        raise ConfigurationError(f"--db-path {db_path} and --database were both given; give one of them")
-    upkeep = chosen_database(f"sqlite:///{quote(str(db_path.absolute()))}" if db_path else database)
+    settings = chosen_settings(database, db_path)
     if reset:
-        anyio.run(_ask, upkeep, yes)
-    report = anyio.run(_make, upkeep, reset, with_sample_data, timescaledb)
+        anyio.run(_ask, settings, yes)
+    report = anyio.run(_make, settings, reset, with_sample_data, timescaledb)
     if as_json:
         print_json(report)
     else:
         _print(report)
     if not report["verification"]["ok"]:
         raise StoreUnavailableError(
-            f"{upkeep.name} failed its verification: {report['verification']}; restore a backup"
+            f"{settings.destination} failed its verification: {report['verification']}; restore a backup"
         )
 
 
-async def _ask(upkeep: Upkeep, yes: bool) -> None:
+async def _ask(settings: Settings, yes: bool) -> None:
+    upkeep = open_upkeep(settings.database)
     counts = {name: rows for name, rows in (await upkeep.row_counts()).items() if rows and name not in KEPT}
     if not counts:
         return
-    typer.echo(f"This deletes every record in {upkeep.name}: {held(counts)}.", err=True)
+    typer.echo(f"This deletes every record in {settings.destination}:", err=True)
+    tell_rows(counts)
+    tell_of_living(look_into_journals(settings, None, None))
     if not yes:
-        typer.confirm("Delete them?", abort=True, err=True)
+        confirm("Delete them?")
 
 
-async def _make(upkeep: Upkeep, reset: bool, with_sample_data: bool, timescaledb: bool) -> dict[str, Any]:
+async def _make(settings: Settings, reset: bool, with_sample_data: bool, timescaledb: bool) -> dict[str, Any]:
+    upkeep = open_upkeep(settings.database)
     existed = await upkeep.exists()
     converted = await upkeep.add_timescaledb() if timescaledb else None
     made = await upkeep.make()
@@ -81,7 +88,7 @@ async def _make(upkeep: Upkeep, reset: bool, with_sample_data: bool, timescaledb
         await upkeep.add_sample_data()
     verification = await upkeep.verify()
     return {
-        "database": upkeep.name,
+        "database": settings.destination,
         "created": not existed,
         "reset": reset and existed,
         "migrations_applied": list(made.summary.versions),

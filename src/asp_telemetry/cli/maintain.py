@@ -6,21 +6,24 @@ from typing import Any
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption, chosen_database
-from asp_telemetry.cli.output import kilobytes, print_json, print_table
-from asp_telemetry.upkeep.database import Upkeep
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.output import growth, kilobytes, print_json, print_table
+from asp_telemetry.settings import Settings
+from asp_telemetry.upkeep import open_upkeep
 
 _INCOMPLETE = 1
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("maintain")(maintain)
+    app.command("maintain", short_help="Vacuum, analyse, rebuild worn indexes, list sizes.")(maintain)
 
 
-def maintain(*, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+def maintain(
+    *, database: DatabaseOption = None, db_path: DbPathOption = None, as_json: JsonOption = False
+) -> None:
     """Vacuum, analyse, rebuild worn indexes; then list sizes. Ends with 1 if something could not be done."""
-    report = anyio.run(_maintain, chosen_database(database))
+    report = anyio.run(_maintain, chosen_settings(database, db_path))
     if as_json:
         print_json(report)
     else:
@@ -31,11 +34,12 @@ def maintain(*, database: DatabaseOption = None, as_json: JsonOption = False) ->
         raise typer.Exit(_INCOMPLETE)
 
 
-async def _maintain(upkeep: Upkeep) -> dict[str, Any]:
+async def _maintain(settings: Settings) -> dict[str, Any]:
+    upkeep = open_upkeep(settings.database)
     done = await upkeep.maintain(lambda step: typer.echo(f"{step} ...", err=True))
     unused = await upkeep.unused_indexes()
     return {
-        "database": upkeep.name,
+        "database": settings.destination,
         **asdict(done),
         "tables": [asdict(size) for size in await upkeep.table_sizes()],
         "unused_indexes": None if unused is None else [asdict(index) for index in unused],
@@ -45,8 +49,7 @@ async def _maintain(upkeep: Upkeep) -> dict[str, Any]:
 def _print(report: dict[str, Any]) -> None:
     print(report["database"])
     print(
-        f"maintained in {report['milliseconds']:.0f} ms; "
-        f"{kilobytes(report['bytes_before'])} -> {kilobytes(report['bytes_after'])}"
+        f"maintained in {report['milliseconds']:.0f} ms{growth(report['bytes_before'], report['bytes_after'])}"
     )
     print(f"rebuilt indexes: {', '.join(report['reindexed']) or 'none needed it'}")
     print_table(

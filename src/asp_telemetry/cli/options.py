@@ -1,16 +1,14 @@
 """Holds the options that commands share, and what they mean."""
 
-import os
 import re
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
-from asp_telemetry.settings import DEFAULT_DATABASE
-from asp_telemetry.upkeep import open_upkeep
-
-if TYPE_CHECKING:
-    from asp_telemetry.upkeep.database import Upkeep
+from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.settings import DEFAULT_DATABASE, Settings, require_driver, resolve
 
 DatabaseOption = Annotated[
     str | None,
@@ -21,6 +19,10 @@ DatabaseOption = Annotated[
         show_default=False,
     ),
 ]
+DbPathOption = Annotated[
+    Path | None,
+    typer.Option("--db-path", metavar="PATH", help="The SQLite file, instead of --database."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -28,23 +30,35 @@ _PASSWORD = re.compile(r"(://[^:/?#\s]*):\S*@")
 _PASSWORD_OPTION = re.compile(r"((?:password|passwd|pwd|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
 
 
-def chosen_database(url: str | None) -> "Upkeep":
-    """Work out which database a command is about.
+def chosen_settings(url: str | None, path: Path | None = None) -> Settings:
+    """Work out which database a command is about, and where its journals lie.
 
     Args:
         url: What was given as `--database`; None for the environment's or the default.
+        path: What was given as `--db-path`, instead of the URL.
 
     Returns:
-        The upkeep of that database, which need not exist.
+        The settings; the database need not exist. Show its `destination`, never its `database`.
 
     Raises:
-        ConfigurationError: If the URL cannot be used, or its driver is not installed.
+        ConfigurationError: If the URL cannot be used, its driver is not installed, or both were given.
 
     Example:
-        >>> chosen_database("sqlite:////tmp/a.db").name
-        '/tmp/a.db'
+        >>> chosen_settings("sqlite:////tmp/a.db").destination
+        'sqlite:////tmp/a.db'
     """
-    return open_upkeep(url or os.environ.get("ASP_DATABASE_URL") or DEFAULT_DATABASE)
+    if url is not None and path is not None:
+        raise ConfigurationError(f"--db-path {path} and --database were both given; give one of them")
+    if url is not None and not url.strip():
+        raise ConfigurationError(
+            f"--database has the value {url!r}, which names no database; write sqlite:///path/to/file.db or "
+            "postgresql://user@host/database, or leave the option out for ASP_DATABASE_URL or the default"
+        )
+    if path is not None:
+        url = f"sqlite:///{quote(str(path.absolute()))}"
+    settings = resolve({"database": url, "writer": False})
+    require_driver(settings.database)
+    return settings
 
 
 def without_passwords(text: str) -> str:

@@ -1,7 +1,7 @@
 """Prints what commands found: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -54,11 +54,26 @@ def kilobytes(size: int) -> str:
     return f"{size / 1024:,.0f} KiB"
 
 
-def held(counts: Mapping[str, int]) -> str:
-    """Write what a database holds, for a question that should frighten only where there is something to lose.
+def counted(number: int, noun: str) -> str:
+    """Write a number of things for people.
+
+    Args:
+        number: How many there are.
+        noun: What one of them is called; more of them with an s.
 
     Example:
-        >>> held({"defect_log": 2, "task_metadata": 1})
-        'defect_log 2 rows, task_metadata 1 rows'
+        >>> counted(1, "row"), counted(2, "journal")
+        ('1 row', '2 journals')
     """
-    return ", ".join(f"{name} {count} rows" for name, count in counts.items()) or "no tables"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def growth(before: int, after: int) -> str:
+    """Write how a number of bytes has changed; nothing where people would see no difference.
+
+    Example:
+        >>> growth(2048, 4096), growth(2048, 2050)
+        ('; 2 KiB -> 4 KiB', '')
+    """
+    sizes = kilobytes(before), kilobytes(after)
+    return "" if sizes[0] == sizes[1] else f"; {sizes[0]} -> {sizes[1]}"

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption, YesOption
-from asp_telemetry.cli.output import print_json, print_table
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, YesOption, chosen_settings
+from asp_telemetry.cli.output import counted, print_json, print_table
 from asp_telemetry.cli.progress import showing
+from asp_telemetry.cli.question import confirm
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.retention import Pruned, RetentionPolicy, count_due, parse_age, prune
-from asp_telemetry.settings import resolve
 
 _ARCHIVE_FOLDER = "asp-archive"
 _ACTIONS = {
@@ -23,12 +23,13 @@ _ACTIONS = {
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("prune")(run_prune)
+    app.command("prune", short_help="Archive what is too old, then delete it; asks.")(run_prune)
 
 
 def run_prune(
     *,
     database: DatabaseOption = None,
+    db_path: DbPathOption = None,
     older_than: Annotated[
         str, typer.Option("--older-than", metavar="AGE", help="Archive traces that are older.")
     ] = "90d",
@@ -82,7 +83,7 @@ def run_prune(
     if discard and (archive is not None or traces_to_file):
         other = "--traces-to-file" if traces_to_file else f"--archive {archive}"
         raise ConfigurationError(f"--discard and {other} were both given; give one of them")
-    settings = resolve({"database": database, "writer": False})
+    settings = chosen_settings(database, db_path)
     folder = None if discard else (archive or settings.journal_dir.parent / _ARCHIVE_FOLDER).absolute()
     policy = RetentionPolicy(
         traces=parse_age(older_than),
@@ -112,19 +113,19 @@ async def _prune(url: str, policy: RetentionPolicy, folder: Path | None, traces_
             policy,
             archive=folder,
             traces_to_file=traces_to_file,
-            report=lambda rule, rows: tell(f"{rule} {rows} rows"),
+            report=lambda rule, rows: tell(f"{rule} {counted(rows, 'row')}"),
         )
 
 
 def _ask(destination: str, due: tuple[Pruned, ...], folder: Path | None) -> None:
-    what = ", ".join(
-        f"{found.rows} rows of {found.table} {_ACTIONS[found.action]}" for found in due if found.rows
-    )
-    typer.echo(f"This is due in {destination}: {what}.", err=True)
+    typer.echo(f"This is due in {destination}:", err=True)
+    for found in due:
+        if found.rows:
+            typer.echo(f"  {counted(found.rows, 'row')} of {found.table} {_ACTIONS[found.action]}", err=True)
     if any(found.rows and found.action != "moved" for found in due):
         kept = f"written to {folder} before" if folder else "lost for good"
         typer.echo(f"What is deleted is {kept}.", err=True)
-    typer.confirm("Go on?", abort=True, err=True)
+    confirm("Go on?")
 
 
 def _print(

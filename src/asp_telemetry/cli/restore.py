@@ -7,35 +7,39 @@ import anyio
 import typer
 
 from asp_telemetry.backups import RestoreSummary, held_rows, restore
-from asp_telemetry.cli.options import DatabaseOption, JsonOption
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.cli.progress import showing
-from asp_telemetry.settings import resolve
+from asp_telemetry.cli.question import confirm, tell_of_living, tell_rows
+from asp_telemetry.upkeep.journals import look_into_journals
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("restore")(run_restore)
+    app.command("restore", short_help="Put a backup in the place of a database; asks.")(run_restore)
 
 
 def run_restore(
     backup: Annotated[Path, typer.Argument(metavar="FILE", help="The backup; its manifest lies beside it.")],
     *,
     database: DatabaseOption = None,
+    db_path: DbPathOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace what the database holds without asking.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Restore a backup into a database of its kind, and compare what is there with what was backed up."""
-    settings = resolve({"database": database, "writer": False})
+    settings = chosen_settings(database, db_path)
     replace = force
     if not force:
         held = anyio.run(held_rows, settings.database)
         if held:
-            told = ", ".join(f"{name} {count} rows" for name, count in held.items())
-            typer.echo(f"This replaces everything in {settings.destination}: {told}.", err=True)
-            replace = typer.confirm("Replace it?", abort=True, err=True)
+            typer.echo(f"This replaces everything in {settings.destination}:", err=True)
+            tell_rows(held)
+            tell_of_living(look_into_journals(settings, None, None))
+            confirm("Replace it?", option="--force")
+            replace = True
     summary = anyio.run(_run, settings.database, backup.absolute(), replace)
     manifest = summary.manifest
     if as_json:

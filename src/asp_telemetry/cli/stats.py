@@ -1,40 +1,32 @@
 """`asp-telemetry stats`: tells what became of all records of a database, and what still waits in journals."""
 
+from dataclasses import asdict
 from typing import Any
 
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, JsonOption
-from asp_telemetry.cli.output import kilobytes, print_json, print_table
-from asp_telemetry.settings import Settings, resolve
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.output import counted, kilobytes, print_json, print_table
+from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep import open_upkeep
-from asp_telemetry.upkeep.journals import count_elsewhere, look_into_journals
+from asp_telemetry.upkeep.journals import count_elsewhere, look_into_journals, unreadable_journals
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("stats")(stats)
+    app.command("stats", short_help="Tell what was stored, rejected, dropped, and what waits.")(stats)
 
 
-def stats(*, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+def stats(
+    *, database: DatabaseOption = None, db_path: DbPathOption = None, as_json: JsonOption = False
+) -> None:
     """Tell how many records were stored, rejected and dropped, and which journals wait."""
-    settings = resolve({"database": database})
-    report = anyio.run(_report, settings)
+    report = anyio.run(_report, chosen_settings(database, db_path))
     if as_json:
         print_json(report)
-        return
-    print(report["database"])
-    print_table(["records", "number"], [(name, report[name]) for name in ("stored", "rejected", "dropped")])
-    for reason, count in report["drop_reasons"].items():
-        print(f"  dropped because of {reason}: {count}")
-    held = kilobytes(report["journal_bytes"])
-    waiting = f"{report['journals']} journals hold {held} in {report['journals_in']}"
-    print(waiting if report["journals"] else f"no journal waits in {report['journals_in']}")
-    if report["lag_seconds"] is not None:
-        print(f"the oldest record that is not stored yet has waited for {report['lag_seconds']} s")
-    if report["elsewhere"]:
-        print(f"{report['elsewhere']} of them belong to another database; see asp-telemetry drain --force")
+    else:
+        _print(report)
 
 
 async def _report(settings: Settings) -> dict[str, Any]:
@@ -50,6 +42,7 @@ async def _report(settings: Settings) -> dict[str, Any]:
     return {
         "database": settings.destination,
         "stored": sum(lane.stored for lane in lanes),
+        "pending": sum(journal.pending or 0 for journal in journals),
         "rejected": sum(lane.rejected for lane in lanes),
         "dropped": sum(lane.dropped for lane in lanes),
         "drop_reasons": reasons,
@@ -58,4 +51,42 @@ async def _report(settings: Settings) -> dict[str, Any]:
         "journal_bytes": sum(journal.bytes for journal in journals),
         "lag_seconds": max(waiting, default=None),
         "elsewhere": others + sum(journal.stranded for journal in journals),
+        "waiting": [asdict(journal) for journal in journals],
+        "unreadable": unreadable_journals(settings),
     }
+
+
+def _print(report: dict[str, Any]) -> None:
+    print(report["database"])
+    names = ("stored", "pending", "rejected", "dropped")
+    print_table(["records", "number"], [(name, report[name]) for name in names])
+    for reason, count in report["drop_reasons"].items():
+        print(f"  dropped because of {reason}: {count}")
+    journals = report["waiting"]
+    if journals:
+        held = f"{counted(len(journals), 'journal')} with {kilobytes(report['journal_bytes'])}"
+        print(f"{held} in {report['journals_in']}")
+    elif not report["unreadable"]:
+        print(f"no journal waits in {report['journals_in']}")
+    for journal in journals:
+        print(f"  {_told(journal)}")
+    if others := report["journals"] - len(journals):
+        print(f"beside {counted(others, 'journal')} of databases at other addresses")
+    for path in report["unreadable"]:
+        print(f"not counted, because this user may not read it: {path}")
+
+
+def _told(journal: dict[str, Any]) -> str:
+    process = f"process {journal['process_id']}"
+    pending = f"{counted(journal['pending'], 'record')} pending"
+    if journal["waiting_seconds"] is not None:
+        pending += f", the oldest for {journal['waiting_seconds']} s"
+    if journal["stranded"]:
+        whose = "begun into another database at this address; `asp-telemetry drain --force` writes it into this one"
+    elif not journal["alive"]:
+        whose = "gone; `asp-telemetry drain` finishes it"
+    elif journal["writer"]:
+        whose = "alive, and stores them itself"
+    else:
+        whose = "alive, without a writer; `asp-telemetry drain --follow` stores them"
+    return f"{process}: {pending}; {whose}"

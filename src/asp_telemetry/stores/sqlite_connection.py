@@ -18,6 +18,8 @@ from asp_telemetry.stores.legacy import LegacyUpgrade, is_legacy, upgrade_legacy
 
 BUSY_TIMEOUT_SECONDS = 5.0
 _WAL_RETRY_SECONDS = 0.02
+# What SQLite says where it may not make or read the files that belong to a database in WAL mode.
+_NOT_PERMITTED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connectio
     Raises:
         StoreUnavailableError: If the file cannot be created, opened, or read as a SQLite database.
 
+    Who may only read the file and its folder reads it as well: a database in WAL mode that nobody has open is taken as
+    unchanging then (https://www.sqlite.org/wal.html#read_only_databases).
+
     Example:
         >>> import asyncio, tempfile
         >>> async def journal_mode(folder):
@@ -58,13 +63,12 @@ async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connectio
     """
     if not read_only:
         create_private(path)
-    connection = await _open(path, read_only=read_only)
+    if read_only:
+        return await _open_to_read(path)
+    connection = await _open(path)
     try:
         with store_errors(path):
-            if read_only:
-                await connection.execute_fetchall("SELECT count(*) FROM sqlite_schema")
-            else:
-                await _enter_wal(connection)
+            await _enter_wal(connection)
     except BaseException:
         await _close(connection)
         raise
@@ -148,14 +152,50 @@ def _cannot_create(path: Path, error: OSError) -> StoreUnavailableError:
     )
 
 
-def _uri(path: Path, mode: str) -> str:
-    return f"{path.absolute().as_uri()}?mode={mode}"
+def _uri(path: Path, options: str) -> str:
+    return f"{path.absolute().as_uri()}?{options}"
 
 
-async def _open(path: Path, *, read_only: bool = False) -> aiosqlite.Connection:
-    connection = aiosqlite.connect(
-        _uri(path, "ro" if read_only else "rw"), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS
-    )
+async def _open_to_read(path: Path) -> aiosqlite.Connection:
+    """Open a file for a user who perhaps may only read it."""
+    try:
+        return await _open_and_look(path, "mode=ro")
+    except StoreUnavailableError as error:
+        cause = error.__cause__
+        if not isinstance(cause, sqlite3.Error) or primary_code(cause) not in _NOT_PERMITTED:
+            raise
+        if not os.access(path, os.R_OK) or os.access(path.parent, os.W_OK):
+            raise
+        if open_log := _log_beside(path):
+            raise StoreUnavailableError(
+                f"{path}: what was last committed still stands in {open_log}, which needs write permission on the folder "
+                "to be read; ask again while a process of the owner has the database open, or as its owner"
+            ) from error
+    return await _open_and_look(path, "mode=ro&immutable=1")
+
+
+def _log_beside(path: Path) -> Path | None:
+    for suffix in ("-wal", "-journal"):
+        log = path.with_name(f"{path.name}{suffix}")
+        if log.exists() and log.stat().st_size:
+            return log
+    return None
+
+
+async def _open_and_look(path: Path, options: str) -> aiosqlite.Connection:
+    connection = await _open(path, options)
+    try:
+        with store_errors(path):
+            await connection.execute_fetchall("SELECT count(*) FROM sqlite_schema")
+    except BaseException:
+        await _close(connection)
+        raise
+    return connection
+
+
+async def _open(path: Path, options: str = "mode=rw") -> aiosqlite.Connection:
+    uri = _uri(path, options)
+    connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)
     # aiosqlite's thread is not a daemon by default: while somebody else holds the database's lock it would keep the
     # interpreter from exiting. Older versions of aiosqlite are that thread instead of having one.
     thread: Any = getattr(connection, "_thread", connection)

@@ -5,7 +5,15 @@ from typing import Literal, Protocol
 
 from asp_telemetry.migrations import MigrationSummary
 from asp_telemetry.upkeep.maintenance import IndexSize, Maintenance, TableSize
-from asp_telemetry.upkeep.results import LaneFigures, Made, Orphans, Rejection, SchemaStates, Verification
+from asp_telemetry.upkeep.results import (
+    LaneFigures,
+    Made,
+    Orphans,
+    Rejection,
+    SchemaStates,
+    UnloggedDefects,
+    Verification,
+)
 
 
 class Upkeep(Protocol):
@@ -34,7 +42,7 @@ class Upkeep(Protocol):
         """Tell what `make` would do, without keeping any of it."""
 
     async def states(self) -> SchemaStates:
-        """Tell for every migration where it stands; changes nothing and refuses nothing."""
+        """Tell for every migration where it stands; changes nothing, and refuses only what is not ours."""
 
     async def check(self) -> int:
         """Make sure that the database is ours and return its schema version; 0 for an empty or missing one."""
@@ -46,7 +54,10 @@ class Upkeep(Protocol):
         """Count the rows of each of our tables, in the order of their names."""
 
     async def verify(self) -> Verification:
-        """Check that the database is sound and that a row comes back as it was written; keeps nothing."""
+        """Check that the database is sound and that a row comes back as it was written; keeps nothing.
+
+        A user who may only read gets the first half.
+        """
 
     async def add_sample_data(self) -> None:
         """Insert the rows of `sample_data.sql` that are not there yet, in one transaction."""
@@ -88,6 +99,9 @@ class Upkeep(Protocol):
 
     async def orphans(self) -> tuple[Orphans, ...]:
         """Count the rows whose parent is not there, by relation; those without any are left out."""
+
+    async def unlogged_defects(self, *, limit: int = 5) -> UnloggedDefects:
+        """Return the defects that were resolved or fixed and never logged, the newest first."""
 
     async def rejections(self, *, limit: int = 3) -> tuple[Rejection, ...]:
         """Return why records were refused, the newest first, equal reasons counted together."""

@@ -9,7 +9,7 @@ from asp_telemetry.journal.mounts import filesystem_of, is_fleeting
 from asp_telemetry.settings import Settings, is_sqlite, sqlite_path
 from asp_telemetry.upkeep.database import Upkeep
 from asp_telemetry.upkeep.journals import FoundJournal, look_into_journals
-from asp_telemetry.upkeep.results import LaneFigures, Orphans, Rejection
+from asp_telemetry.upkeep.results import LaneFigures, Orphans, Rejection, UnloggedDefects
 
 SQLITE_BYTES = 50_000_000
 SQLITE_ROWS = 100_000
@@ -109,13 +109,19 @@ async def _schema(upkeep: Upkeep) -> Finding:
 
 async def _database(upkeep: Upkeep) -> AsyncIterator[Finding]:
     verification = await upkeep.verify()
-    told = f"integrity {verification.integrity}, write and read back {'ok' if verification.round_trip else 'failed'}"
+    written = {
+        True: "write and read back ok",
+        False: "write and read back failed",
+        None: "not tried to write, since this user may only read",
+    }
+    told = f"integrity {verification.integrity}, {written[verification.round_trip]}"
     remedy = (
         None if verification.ok else "run `asp-telemetry maintain`; if that does not help, restore a backup"
     )
     yield Finding("database", "ok" if verification.ok else "problem", told, remedy)
     yield _rejected(await upkeep.rejections())
     yield _orphaned(await upkeep.orphans())
+    yield _unlogged(await upkeep.unlogged_defects())
 
 
 def _rejected(rejections: Sequence[Rejection]) -> Finding:
@@ -137,6 +143,16 @@ def _orphaned(orphans: Sequence[Orphans]) -> Finding:
         "orphaned rows", "warning", told,
         "nothing, if the parents still run, belong to another service, or died within their first second; "
         "else look for a journal that has not been drained",
+    )  # fmt: skip
+
+
+def _unlogged(defects: UnloggedDefects) -> Finding:
+    if not defects.rows:
+        return Finding("defects not yet logged", "ok", "none")
+    ids = ", ".join(defects.ids) + (", ..." if defects.rows > len(defects.ids) else "")
+    return Finding(
+        "defects not yet logged", "warning", f"{defects.rows} resolved or fixed under an id that nobody has logged: {ids}",
+        "log them with log_defect(defect_id=...), or delete them from defect_log and resolve what was meant",
     )  # fmt: skip
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import time_ns
 
 from asp_telemetry.clock import utc_text
 from asp_telemetry.journal.counters import read_counters
+from asp_telemetry.journal.header import FILE_NAME
+from asp_telemetry.journal.layout import CELLS
 from asp_telemetry.journal.outlet import ForeignOutlet, find_journals
+from asp_telemetry.journal.reader import SLOT_STAMP
 from asp_telemetry.journal.supply import segment_bytes
 from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep.results import LaneFigures
@@ -26,6 +30,7 @@ class FoundJournal:
         writer: Whether that process drains it by itself.
         stranded: Whether it was begun into another database at the same address, so that nobody drains it.
         bytes: What its files take.
+        pending: How many of its records wait; None if nobody can tell.
         waiting_seconds: For how long its oldest record has been waiting; None if nothing waits, or nobody can tell.
         refused: How many records it could not take, by reason.
         refused_at: When it last could not take one.
@@ -37,6 +42,7 @@ class FoundJournal:
     writer: bool
     stranded: bool
     bytes: int
+    pending: int | None
     waiting_seconds: float | None
     refused: Mapping[str, int]
     refused_at: str | None
@@ -53,14 +59,34 @@ def look_into_journals(
         lanes: How far the lanes have been stored; None where the database does not tell.
 
     Returns:
-        One entry per journal, the oldest first.
+        One entry per journal, the oldest first; without those that this user may not read.
     """
     positions = None if lanes is None else {lane.lane: lane.position for lane in lanes}
-    return tuple(
+    found = (
         _look_into(outlet, identity, positions)
         for outlet in find_journals(settings.journal_dir)
         if outlet.header.destination == settings.destination
     )
+    return tuple(journal for journal in found if journal is not None)
+
+
+def unreadable_journals(settings: Settings) -> tuple[str, ...]:
+    """Name what this user may not look into: journals, or the folder of all of them.
+
+    Args:
+        settings: Name the folder.
+
+    Returns:
+        Paths; journals are readable by the user alone whose process has filled them.
+    """
+    folder = settings.journal_dir
+    try:
+        journals = sorted(path for path in folder.iterdir() if path.is_dir())
+    except PermissionError:
+        return (str(folder),)
+    except OSError:
+        return ()
+    return tuple(str(path) for path in journals if _is_forbidden(path))
 
 
 def count_elsewhere(settings: Settings) -> int:
@@ -70,18 +96,33 @@ def count_elsewhere(settings: Settings) -> int:
     )
 
 
+def _is_forbidden(journal: Path) -> bool:
+    try:
+        (journal / FILE_NAME).open("rb").close()
+    except PermissionError:
+        return True
+    except OSError:
+        return False  # being made, or being removed
+    return False
+
+
 def _look_into(
     outlet: ForeignOutlet, identity: str | None, positions: Mapping[str, int] | None
-) -> FoundJournal:
+) -> FoundJournal | None:
     # Takes the locks for a moment only, so that whoever would adopt the journal does so a second later.
-    outlet.refresh()
-    outlet.release()
+    try:
+        outlet.refresh()
+    except OSError:
+        return None  # removed just now, or forbidden
+    finally:
+        outlet.release()
     begun_in = outlet.header.database_id
     refused = read_counters(outlet.directory).values()
     counts: dict[str, int] = {}
     for lane in refused:
         for reason, count in lane.counts.items():
             counts[reason] = counts.get(reason, 0) + count
+    pending, waiting = (None, None) if positions is None else _waiting(outlet, positions)
     return FoundJournal(
         directory=str(outlet.directory),
         process_id=outlet.header.process_id,
@@ -89,15 +130,27 @@ def _look_into(
         writer=outlet.header.writer,
         stranded=begun_in is not None and identity is not None and begun_in != identity,
         bytes=segment_bytes(outlet.directory),
-        waiting_seconds=None if positions is None else _waiting_seconds(outlet, positions),
+        pending=pending,
+        waiting_seconds=waiting,
         refused=counts,
         refused_at=utc_text(max(lane.last for lane in refused)) if counts else None,
     )
 
 
-def _waiting_seconds(outlet: ForeignOutlet, positions: Mapping[str, int]) -> float | None:
-    made = []
+def _waiting(outlet: ForeignOutlet, positions: Mapping[str, int]) -> tuple[int, float | None]:
+    """Return how many records wait, and for how many seconds the oldest has."""
+    pending, made = 0, []
     for lane in outlet.lanes():
-        reader = outlet.reader(lane, positions.get(f"{outlet.journal_id}/{lane}", 0))
-        made += [record.slot[_STARTED] + record.slot[_DURATION] for record in reader.read(1)]
-    return round(max(time_ns() - min(made), 0) / 1e9, 3) if made else None
+        position = positions.get(f"{outlet.journal_id}/{lane}", 0)
+        for record in outlet.reader(lane, position).read(1):
+            made.append(record.slot[_STARTED] + record.slot[_DURATION])
+            pending += _last_stamp(outlet, lane, position) - record.slot[SLOT_STAMP] + 1
+    return pending, round(max(time_ns() - min(made), 0) / 1e9, 3) if made else None
+
+
+def _last_stamp(outlet: ForeignOutlet, lane: int, position: int) -> int:
+    """Return the stamp of a lane's last record; stamps count records, so that what lies between need not be read."""
+    for number, _ in reversed(outlet.segments(lane)):
+        if records := outlet.reader(lane, max(number * CELLS, position)).read(CELLS):
+            return records[-1].slot[SLOT_STAMP]
+    return -1

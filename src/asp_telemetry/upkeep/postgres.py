@@ -28,6 +28,7 @@ from asp_telemetry.upkeep.results import (
     Orphans,
     Rejection,
     SchemaStates,
+    UnloggedDefects,
     Verification,
     behind,
 )
@@ -81,8 +82,11 @@ class PostgresUpkeep:
         """Tell for every migration where it stands."""
         async with self._open() as connection:
             target = PostgresTarget(connection)
-            exists = await _is_there(target)
-            return SchemaStates(exists=exists, original=False, migrations=await Migrator(target).status())
+            exists, migrator = await _is_there(target), Migrator(target)
+            states = await migrator.status()
+            if exists and all(state.state == "pending" for state in states):
+                await migrator.check()
+            return SchemaStates(exists=exists, original=False, migrations=states)
 
     async def check(self) -> int:
         """Make sure that the tables are ours."""
@@ -246,6 +250,13 @@ class PostgresUpkeep:
                 for relation in RELATIONS
             ]
         return tuple(orphans for orphans in found if orphans.rows)
+
+    async def unlogged_defects(self, *, limit: int = 5) -> UnloggedDefects:
+        """Return the defects that were never logged."""
+        settled = datetime.now(UTC) - timedelta(seconds=SETTLED_SECONDS)
+        async with self._current(seconds=_PATIENCE_SECONDS) as connection:
+            rows = await self._look(connection, "unlogged_defects", settled, limit)
+        return UnloggedDefects(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))
 
     async def rejections(self, *, limit: int = 3) -> tuple[Rejection, ...]:
         """Return why records were refused."""

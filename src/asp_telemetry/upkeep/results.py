@@ -50,17 +50,17 @@ class Verification:
     Attributes:
         integrity: `"ok"`, or what the database says is wrong with itself.
         schema_version: The last migration that was applied.
-        round_trip: Whether a row came back as it was written.
+        round_trip: Whether a row came back as it was written; None where this user may not write.
     """
 
     integrity: str
     schema_version: int
-    round_trip: bool
+    round_trip: bool | None
 
     @property
     def ok(self) -> bool:
-        """Return whether everything is as it should be."""
-        return self.integrity == "ok" and self.round_trip
+        """Return whether nothing is wrong."""
+        return self.integrity == "ok" and self.round_trip is not False
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,14 @@ class Rejection:
     reason: str
     rows: int
     last_at: str
+
+
+@dataclass(frozen=True)
+class UnloggedDefects:
+    """Say how many defects are known only by what became of them, and the ids of some."""
+
+    rows: int
+    ids: tuple[str, ...]
 
 
 def behind(name: str, url: str, version: int) -> str:

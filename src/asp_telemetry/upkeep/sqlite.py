@@ -1,5 +1,6 @@
 """Looks after an SQLite file on a person's behalf."""
 
+import os
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ from asp_telemetry.upkeep.results import (
     Orphans,
     Rejection,
     SchemaStates,
+    UnloggedDefects,
     Verification,
     behind,
 )
@@ -92,13 +94,14 @@ class SqliteUpkeep:
     async def states(self) -> SchemaStates:
         """Tell for every migration where it stands."""
         if not self._is_there():
-            states = (MigrationState(each.version, each.name, "pending") for each in load_migrations())
-            return SchemaStates(exists=False, original=False, migrations=tuple(states))
+            pending = (MigrationState(each.version, each.name, "pending") for each in load_migrations())
+            return SchemaStates(exists=False, original=False, migrations=tuple(pending))
         async with self._open(read_only=True) as connection:
-            original = await is_legacy(connection)
-            return SchemaStates(
-                exists=True, original=original, migrations=await _migrator(connection).status()
-            )
+            original, migrator = await is_legacy(connection), _migrator(connection)
+            states = await migrator.status()
+            if not original and all(state.state == "pending" for state in states):
+                await migrator.check()
+            return SchemaStates(exists=True, original=original, migrations=states)
 
     async def check(self) -> int:
         """Make sure that the file is ours."""
@@ -122,9 +125,14 @@ class SqliteUpkeep:
 
     async def verify(self) -> Verification:
         """Let SQLite check the file, then write a row, read it back and roll it back."""
+        if not self._may_write():
+            async with self._current(read_only=True) as connection:
+                faults = await _faults(connection)
+                ledger = await SqliteTarget(connection).applied()
+            return Verification("; ".join(faults) or "ok", ledger[-1].version, round_trip=None)
         row = {"task_id": f"verification-{uuid4()}", "created_at": now_text(), "updated_at": now_text()}
         async with self._current() as connection:
-            integrity = await _rows(connection, "PRAGMA integrity_check")
+            faults = await _faults(connection)
             target = SqliteTarget(connection)
             ledger = await target.applied()
             async with target.locked(keep=False):
@@ -134,7 +142,7 @@ class SqliteUpkeep:
                 rows = await _rows(connection, select, (row["task_id"],))
         read = [TaskMetadata.model_validate(dict(zip(TaskMetadata.columns(), each, strict=True))) for each in rows]  # fmt: skip
         return Verification(
-            integrity="; ".join(str(line) for (line,) in integrity),
+            integrity="; ".join(faults) or "ok",
             schema_version=ledger[-1].version if ledger else 0,
             round_trip=read == [TaskMetadata.model_validate(row)],
         )
@@ -234,6 +242,14 @@ class SqliteUpkeep:
                 found.append(Orphans.of(relation, rows))
         return tuple(orphans for orphans in found if orphans.rows)
 
+    async def unlogged_defects(self, *, limit: int = 5) -> UnloggedDefects:
+        """Return the defects that were never logged."""
+        settled = utc_text(time_ns() - SETTLED_SECONDS * 10**9)
+        async with self._current(read_only=True) as connection:
+            values = {"before": settled, "limit": limit}
+            rows = await _rows(connection, self._sql["unlogged_defects"], values)
+        return UnloggedDefects(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))
+
     async def rejections(self, *, limit: int = 3) -> tuple[Rejection, ...]:
         """Return why records were refused."""
         async with self._begun(read_only=True) as connection:
@@ -241,7 +257,17 @@ class SqliteUpkeep:
         return tuple(Rejection(*row) for row in rows)
 
     def _is_there(self) -> bool:
-        return self.path.exists() and self.path.stat().st_size > 0
+        try:
+            return self.path.exists() and self.path.stat().st_size > 0
+        except PermissionError as error:
+            raise StoreUnavailableError(
+                f"{self.name}: this user may not enter its folder; give it that permission, or name another database "
+                "with --database"
+            ) from error
+
+    def _may_write(self) -> bool:
+        # SQLite puts the log of what is not committed yet beside the file.
+        return all(os.access(path, os.W_OK) for path in (self.path, self.path.parent))
 
     async def _counts(self, connection: aiosqlite.Connection) -> dict[str, int]:
         tables = [name for (name,) in await _rows(connection, self._sql["tables"]) if name in _OURS]

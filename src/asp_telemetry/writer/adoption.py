@@ -20,6 +20,7 @@ class Adoption:
         also_living: Whether to follow living processes that have no writer, as a sidecar does.
         force: Whether to drain also what was begun into another database at the same address.
         use_locks: Whether to respect the locks that spare two drainers the same work.
+        log_stranded: Whether to log what was begun into another database; else the caller tells of `elsewhere`.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Adoption:
         also_living: bool = False,
         force: bool = False,
         use_locks: bool = True,
+        log_stranded: bool = True,
     ) -> None:
         self._bases = list(dict.fromkeys(bases))
         self._destinations = (destination, copied_from)
@@ -39,6 +41,7 @@ class Adoption:
         self._also_living = also_living
         self._force = force
         self._use_locks = use_locks
+        self._log_stranded = log_stranded
         self.outlets: list[ForeignOutlet] = []
         self.elsewhere: list[ForeignOutlet] = []
         self.finished = 0
@@ -65,12 +68,15 @@ class Adoption:
                     self.elsewhere.append(found)
                 elif found.claim(also_living=self._also_living, lock=self._use_locks):
                     self.outlets.append(found)
-        for found in self.elsewhere:
-            if found.header.destination in self._destinations:
-                note(
-                    "a journal belongs to a database that is no longer here",
-                    remedy=f"{found.directory} waits; `asp-telemetry drain --force` writes it into this one",
-                )
+        for found in self.stranded() if self._log_stranded else ():
+            note(
+                "a journal belongs to a database that is no longer here",
+                remedy=f"{found.directory} waits; `asp-telemetry drain --force` writes it into this one",
+            )
+
+    def stranded(self) -> list[ForeignOutlet]:
+        """Return those left alone that were begun into another database at this very address."""
+        return [found for found in self.elsewhere if found.header.destination == self._destinations[0]]
 
     async def finish(self, drainer: Drainer, sink: Sink) -> None:
         """End the journals of which everything is committed and nothing can come any more."""
