@@ -202,7 +202,7 @@ def sqlite_path(url: str) -> Path:
             "%3F or %23"
         )
     path = Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111 - see resolve
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - says no, instead of raising, where this user may not look
         raise ConfigurationError(f"the database URL {url!r} names a folder; name a file in it")
     return path
 

@@ -112,8 +112,17 @@ async def held_in_postgres(url: str) -> dict[str, int]:
 
     Returns:
         Rows by table; nothing where there are no tables.
+
+    Raises:
+        MigrationError: If tables that are not ours stand there: those are never replaced.
     """
-    async with _connected(url) as connection, snapshot(connection):
+    async with _connected(url) as connection:
+        await Migrator(PostgresTarget(connection)).check()
+        return await _counted(connection)
+
+
+async def _counted(connection: Connection) -> dict[str, int]:
+    async with snapshot(connection):
         return {
             table: await connection.fetchval(f"SELECT count(*) FROM {quoted(table)}")  # noqa: S608 - quoted name
             for table in await columns_of(connection)

@@ -85,6 +85,7 @@ async def held_rows(url: str) -> dict[str, int]:
 
     Raises:
         StoreUnavailableError: If it cannot be reached or read.
+        MigrationError: If it holds tables that are not ours.
     """
     url = absolute_database(url)
     if is_sqlite(url):

@@ -67,6 +67,7 @@ def init(
 
 async def _ask(settings: Settings, yes: bool) -> None:
     upkeep = open_upkeep(settings.database)
+    await upkeep.states()  # refuses what is not ours before anybody is asked
     counts = {name: rows for name, rows in (await upkeep.row_counts()).items() if rows and name not in KEPT}
     if not counts:
         return

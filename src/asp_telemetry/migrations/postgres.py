@@ -111,6 +111,8 @@ class PostgresTarget:
         Raises:
             MigrationError: If this user may not create the schema to compare with.
         """
+        if not await self._resembles():
+            return False
         catalog = (schema_directory("postgres") / "catalog.sql").read_text(encoding="utf-8")
         found = {tuple(row) for row in await self._rows(catalog)}
         async with self._rolled_back():
@@ -128,6 +130,17 @@ class PostgresTarget:
         # Other objects may stand beside ours.
         objects = {row[0] for row in wanted}
         return {row for row in found if row[0] in objects} == wanted
+
+    async def _resembles(self) -> bool:
+        """Tell whether all our tables are there with all their columns: what is not need not be compared any further."""
+        rows = await self._rows(
+            "SELECT relname::text, attname::text FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
+            "WHERE relnamespace = current_schema()::regnamespace AND relname = ANY ($1::text[]) "
+            "AND attnum > 0 AND NOT attisdropped",
+            list(_OURS),
+        )
+        wanted = {(record.table, column) for record in RECORDS for column in record.columns()}
+        return {tuple(row) for row in rows} >= wanted
 
     async def run(self, migration: "Migration", sql: str) -> None:
         """Run one direction of a migration in the open transaction."""

@@ -8,7 +8,7 @@ from asp_telemetry.errors import AspTelemetryError
 from asp_telemetry.journal.mounts import filesystem_of, is_fleeting
 from asp_telemetry.settings import Settings, is_sqlite, sqlite_path
 from asp_telemetry.upkeep.database import Upkeep
-from asp_telemetry.upkeep.journals import FoundJournal, look_into_journals
+from asp_telemetry.upkeep.journals import FoundJournal, look_into_journals, unreadable_journals
 from asp_telemetry.upkeep.results import LaneFigures, Orphans, Rejection, UnloggedDefects
 
 SQLITE_BYTES = 50_000_000
@@ -174,6 +174,10 @@ def _losses(lanes: Sequence[LaneFigures]) -> Iterator[Finding]:
 
 def _journals(settings: Settings, journals: Sequence[FoundJournal], *, known: bool) -> Iterator[Finding]:
     late = False
+    for path in unreadable_journals(settings):
+        yield Finding(
+            "journal", "warning", f"this user may not read {path}", "ask again as the user whose process records"
+        )  # fmt: skip
     for journal in journals:
         whose = f"the journal {journal.directory} of process {journal.process_id}"
         if journal.refused:
@@ -193,12 +197,12 @@ def _journals(settings: Settings, journals: Sequence[FoundJournal], *, known: bo
     if not known and journals:
         size = sum(journal.bytes for journal in journals)
         yield Finding(
-            "lag", "warning", f"{len(journals)} journals hold {size} bytes; how much of it is stored, the database does not tell",
+            "lag", "warning", f"the journals hold {size} bytes; how much of it is stored, the database does not tell",
         )  # fmt: skip
     elif not late:
         waiting = [journal.waiting_seconds for journal in journals if journal.waiting_seconds is not None]
         told = f"{max(waiting):.1f} s" if waiting else "nothing waits"
-        yield Finding("lag", "ok", f"{told} in {len(journals)} journals in {settings.journal_dir}")
+        yield Finding("lag", "ok", f"{told} in {settings.journal_dir}")
 
 
 def _lag(whose: str, journal: FoundJournal) -> Finding:
