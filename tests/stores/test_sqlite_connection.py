@@ -126,6 +126,7 @@ def test_a_failed_open_leaves_no_thread_behind(tmp_path):
             await connect(tmp_path / "missing.db", read_only=True)
         return set(threading.enumerate())
 
+    # One that an earlier test has left to end by itself may be gone by then.
     before = set(threading.enumerate())
     for _ in range(30):
         assert asyncio.run(attempt()) <= before
