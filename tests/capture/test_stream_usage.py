@@ -13,7 +13,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from asp_telemetry.capture.streams import StreamUsage
+from asp_telemetry.capture.stream_usage import StreamUsage
 from asp_telemetry.capture.usage import read_usage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))

@@ -6,7 +6,7 @@ from typing import Any
 from asp_telemetry.capture import state
 from asp_telemetry.capture.details import add_usage, details_of
 from asp_telemetry.capture.lifecycle import fail, finish
-from asp_telemetry.capture.streams import StreamUsage
+from asp_telemetry.capture.stream_usage import StreamUsage
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import CLOCK, FLAGS, SITE, STATE, Flag
 

@@ -24,7 +24,15 @@ from asp_telemetry.stores.postgres_rows import arrays_of, copy_lines, facts_json
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
 from asp_telemetry.writer.efforts import efforts
 
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, TypeError, OverflowError)
+_TROUBLE = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
 # After these the connection still answers.
 _HEALTHY = (
     asyncpg.PostgresError,
