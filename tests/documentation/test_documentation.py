@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import asp_telemetry as asp
+from asp_telemetry.cli.app import run
 
 ROOT = Path(__file__).parents[2]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -42,6 +43,30 @@ def test_readme_code_runs(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[('Planning', 0.000228)]"
+
+
+def test_readme_pool_reads_postgres(postgres_url, tmp_path, monkeypatch):
+    """The README's commands set PostgreSQL up for a program that records as before, and its pool reads what that wrote."""
+    monkeypatch.setenv("ASP_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path))
+    assert run(["migrate", "up"]) == 0
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    failing = """
+try:
+    with asp.task("TASK-002"):
+        raise ValueError
+except ValueError:
+    assert asp.flush().complete
+import os
+print(asyncio.run(newest_failures(os.environ["ASP_DATABASE_URL"])))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*blocks, failing])],
+        cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "['TASK-002']\n"
+    assert done.stderr == ""
 
 
 def test_quickstart_prints_what_each_agent_cost(tmp_path):
