@@ -72,7 +72,10 @@ _watching = False
 
 
 def watch_forks() -> None:
-    """Let forks wait for both kinds of stretches from now on; before the first record, in a caller's thread."""
+    """Let forks wait for both kinds of stretches from now on.
+
+    `configure()` calls it, or else the first record: until it has returned, a fork by another thread is on its own.
+    """
     global _watching
     if _watching or not hasattr(os, "register_at_fork"):
         return

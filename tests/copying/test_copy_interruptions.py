@@ -1,5 +1,6 @@
 """A copy that is killed goes on where it stopped, whatever has happened to the source in between."""
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -36,9 +37,18 @@ DYING = """
 """
 
 
-def start(code, *arguments):
+LIVING = """
+    import asyncio, sys
+    from asp_telemetry.copying import copy_database
+
+    print("begun", flush=True)
+    asyncio.run(copy_database(*sys.argv[1:]))
+"""
+
+
+def start(code, *arguments, **options):
     """Start a program in a process of its own."""
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)])
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], **options)
 
 
 def killed(way, stage, number):
@@ -70,24 +80,29 @@ async def test_a_copy_killed_at_any_moment_goes_on(way):
     await make(way.source)
     await fill(way.source, 60)
     await insert(way.source, COST, rows_of(COST, 3000, seed=1))
-    chance, deaths = random.Random(7), 0
-    for _ in range(40):
-        process = start(DYING, way.source, way.target, "none", 0)
-        delay = chance.uniform(0.4, 1.3)
-        time.sleep(delay)  # noqa: ASYNC251 - nothing else runs here
-        if process.poll() is None:
-            process.kill()
-        deaths += process.wait(60) == -signal.SIGKILL
-        if deaths >= 6:
-            break
-        if process.returncode == 0:
+    chance, deaths, longest = random.Random(7), 0, 0.1
+    for _ in range(20):
+        process = start(LIVING, way.source, way.target, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"begun\n"
+        begun = time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0, longest))
+        process.kill()
+        process.stdout.close()
+        if process.wait(60) == -signal.SIGKILL:
+            deaths += 1
+            longest *= 1.2
+        else:
+            longest = time.monotonic() - begun
             await query(way.target, "DELETE FROM journal_checkpoints")  # a fresh start for the next round
             for table in TABLES:
                 await query(way.target, f"DELETE FROM {table.name}")
             await query(
                 way.target, "UPDATE database_identity SET id = '00000000-0000-4000-8000-000000000000'"
             )
-    assert deaths >= 3
+        if deaths >= 6:
+            break
+    assert deaths >= 6
     assert (await copy_database(way.source, way.target)).same
     assert await contents(way.target) == await contents(way.source)
 

@@ -185,8 +185,8 @@ def test_forks_right_behind_the_first_record_are_silent(
     done = program(
         """
         import os, sys, time
+        os.environ["ASP_DATABASE_URL"] = f"sqlite:///{sys.argv[1]}"
         import asp_telemetry as asp
-        asp.configure(f"sqlite:///{sys.argv[1]}")
 
         @asp.track_tool
         def work(number):

@@ -80,6 +80,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             _idle = Idle()
             state.append = _first_append
             state.expect_first_span()
+            watch_forks()
     if recorder is not None and recorder.writer is not None:
         recorder.writer.wake()
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asp_telemetry import guard
 from asp_telemetry.capture import state
+from asp_telemetry.forks import imports
 from asp_telemetry.journal.layout import CLOCK, FLAGS, REASONS, STATE, Flag, Kind
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Recorder:
         """Start the writer's thread if there is to be one and none is running."""
         if not self.settings.writer or (self.writer is not None and self.writer.is_alive):
             return
-        from asp_telemetry.writer.thread import Writer  # noqa: PLC0415 - a host without a writer never needs it
+        with imports:
+            from asp_telemetry.writer.thread import Writer  # noqa: PLC0415 - a host without a writer never needs it
 
         self.writer = Writer(
             self.journal, self._make_sink, self._make_adoption, self.record_open, self._may_begin

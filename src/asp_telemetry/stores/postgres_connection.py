@@ -1,6 +1,7 @@
 """Opens connections to PostgreSQL in a way that also works through a pooler in transaction mode."""
 
 import asyncio
+import encodings.idna  # noqa: F401 - else it is imported at the first look-up of a host, where a fork could divide it
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias

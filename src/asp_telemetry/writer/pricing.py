@@ -149,7 +149,8 @@ class PriceBook:
         key = (get("provider"), get("model"), get("service_tier"), get("speed"), at.toordinal())
         tariff = self._tariffs.get(key)
         if tariff is None:
-            tariff = self._look_up(snapshot, counts, at)
+            with imports:  # the library imports parts of itself at the first price
+                tariff = self._look_up(snapshot, counts, at)
             if len(self._tariffs) >= _MOST_TARIFFS:
                 self._tariffs.clear()
             self._tariffs[key] = tariff

@@ -116,7 +116,7 @@ class Writer:
                 import anyio  # noqa: PLC0415 - imported in this thread, not in the host's
                 import anyio._backends._asyncio  # noqa: PLC0415 - what anyio.run would import
 
-            from asp_telemetry.writer.loop import WriterLoop  # noqa: PLC0415
+                from asp_telemetry.writer.loop import WriterLoop  # noqa: PLC0415
 
             anyio.run(self._run, backend_options={"loop_factory": WriterLoop})
         except Exception as error:
