@@ -8,8 +8,8 @@ import pytest
 from capture_answers import USAGE, chat
 
 import asp_telemetry as asp
+from asp_telemetry.prices.book import PriceBook
 from asp_telemetry.usage import Usage
-from asp_telemetry.writer.pricing import PriceBook
 
 
 def computed_price(model="gpt-4o-mini"):

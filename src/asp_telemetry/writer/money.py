@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 
+from asp_telemetry.prices.book import PriceBook
+from asp_telemetry.prices.price import Price, Unpriced
 from asp_telemetry.usage import Usage
 from asp_telemetry.writer.definitions import SiteFacts
-from asp_telemetry.writer.pricing import Price, PriceBook, Unpriced
 
 Value = tuple[str, str, str, str | None, str | None, str | None]
 """Type, value, unit, model, provider and metadata of a metric."""

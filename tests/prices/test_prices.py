@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asp_telemetry.capture.usage import Usage
-from asp_telemetry.writer.pricing import Price, PriceBook, Unpriced
+from asp_telemetry.prices.book import PriceBook
+from asp_telemetry.prices.price import Price, Unpriced
 
 AT = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 LIBRARY_KEYS = {
