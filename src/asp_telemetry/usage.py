@@ -8,7 +8,7 @@ class Usage(NamedTuple):
 
     `input_tokens` is the whole input, cached tokens included, and `output_tokens` the whole output, reasoning
     included; the other classes say how much of them. `cost` is what the provider itself charged, in USD, as
-    the text of a decimal number.
+    the text of a decimal number. `tool_calls` is how many calls of tools the answer asks for.
 
     Example:
         >>> Usage(model="gpt-4o-mini", input_tokens=12).output_tokens is None
@@ -30,3 +30,4 @@ class Usage(NamedTuple):
     web_searches: int | None = None
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
+    tool_calls: int | None = None
