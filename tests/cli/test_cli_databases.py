@@ -261,7 +261,15 @@ def test_timescaledb_keeps_the_time_series(postgres_database, capsys, monkeypatc
             "this server lacks TimescaleDB, which comes from no package index: hypertables were not tested"
         )
     assert report(capsys, "init", "--timescaledb", "--with-sample-data")["timescaledb_added"] is True
+    # Rows that come from before the policies look are summed up when one asks again.
+    old = "SELECT count(*) FROM daily_cost_summary WHERE day < now() - INTERVAL '60 days'"
+    database.run(
+        "INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit) VALUES "
+        "(now() - INTERVAL '90 days', 'old', 'Code', 'API_Cost', 0.00003, 'USD'), "
+        "(now() - INTERVAL '3 days', 'new', 'Code', 'API_Cost', 0.00003, 'USD')"
+    )
     assert report(capsys, "init", "--timescaledb")["timescaledb_added"] is False
+    assert database.rows(old) == [(1,)]
     assert database.rows(
         "SELECT count(*) FROM timescaledb_information.hypertables WHERE hypertable_schema = 'public'"
     ) == [(2,)]

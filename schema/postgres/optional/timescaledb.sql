@@ -58,11 +58,15 @@ FROM agent_cost_vector
 GROUP BY execution_date, time_bucket(INTERVAL '1 hour', timestamp), agent_role
 WITH NO DATA;
 
--- A month back, because a machine may drain its journal late.
+-- A month back, because a machine may drain its journal late. No further, or sums would go with rows that a retention
+-- policy drops.
 SELECT add_continuous_aggregate_policy('daily_cost_summary',
   start_offset => INTERVAL '30 days', end_offset => INTERVAL '1 day', schedule_interval => INTERVAL '1 hour');
 SELECT add_continuous_aggregate_policy('hourly_agent_performance',
   start_offset => INTERVAL '30 days', end_offset => INTERVAL '1 hour', schedule_interval => INTERVAL '15 minutes');
+
+COMMENT ON VIEW daily_cost_summary IS 'What each role cost per day (UTC) and project, summed up ahead of the question.';
+COMMENT ON VIEW hourly_agent_performance IS 'How fast each role was per hour (UTC), summed up ahead of the question.';
 
 -- They hold the rows of all users, summed up: not for ordinary ones.
 REVOKE ALL ON daily_cost_summary, hourly_agent_performance FROM PUBLIC, anon, authenticated;
@@ -70,8 +74,11 @@ GRANT SELECT ON daily_cost_summary, hourly_agent_performance TO service_role;
 
 COMMIT;
 
--- Optional: what is older than two years goes; the sums of days and hours stay.
+-- Outside of the transaction, and again whenever older rows have come (a copy, a restore, a journal that was away for more
+-- than a month): the policies look a month back, and rows before the newest sum that none of them covers are not seen. Only
+-- up to where the policies end: what is summed up is not looked at live, and so would be old until its turn comes.
+CALL refresh_continuous_aggregate('daily_cost_summary', NULL, now() - INTERVAL '1 day');
+CALL refresh_continuous_aggregate('hourly_agent_performance', NULL, now() - INTERVAL '1 hour');
+
+-- Optional: what is older than two years goes; the sums of days and hours stay, unless they are summed up again as above.
 --   SELECT add_retention_policy('agent_cost_vector', INTERVAL '2 years');
--- What was there before is summed up at once with, outside of a transaction:
---   CALL refresh_continuous_aggregate('daily_cost_summary', NULL, NULL);
---   CALL refresh_continuous_aggregate('hourly_agent_performance', NULL, NULL);

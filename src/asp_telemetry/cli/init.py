@@ -115,7 +115,7 @@ def _print(report: dict[str, Any]) -> None:
     if report["timescaledb_added"]:
         print("agent_cost_vector and bootstrap_metrics are hypertables now")
     elif report["timescaledb_added"] is False:
-        print("agent_cost_vector and bootstrap_metrics were hypertables already")
+        print("agent_cost_vector and bootstrap_metrics were hypertables already; summed up again")
     print_table(["table", "rows"], report["tables"].items())
     found = report["verification"]
     print(

@@ -63,7 +63,7 @@ class Upkeep(Protocol):
         """Insert the rows of `sample_data.sql` that are not there yet, in one transaction."""
 
     async def add_timescaledb(self) -> bool:
-        """Turn the time series into hypertables; return False if they are that already.
+        """Turn the time series into hypertables and sum them up; return False if they were hypertables already.
 
         Raises:
             ConfigurationError: If this is no PostgreSQL, or its server lacks the extension.

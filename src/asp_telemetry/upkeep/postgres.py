@@ -40,8 +40,9 @@ _PATIENCE_SECONDS = 3600.0
 _LARGE_INDEX_BYTES = 1 << 20
 # What an interrupted REINDEX CONCURRENTLY leaves behind: https://www.postgresql.org/docs/current/sql-reindex.html
 _LEFT_BY_REBUILD = re.compile(r"_cc(new|old)\d*$")
-# The scripts bring their own transactions, and must run in one.
+# The scripts bring their own transactions, and must run in one; what comes behind may run in none.
 _BRACKETS = re.compile(r"^(BEGIN|COMMIT);$", re.MULTILINE)
+_CALLS = re.compile(r"^CALL .*?;$", re.MULTILINE | re.DOTALL)
 _TIMESCALEDB = ("hypertable_access.sql", "timescaledb.sql")
 
 
@@ -153,6 +154,7 @@ class PostgresUpkeep:
                     "install TimescaleDB there and add it to shared_preload_libraries, or leave --timescaledb out"
                 )
             if found["installed"] and await self._look(connection, "hypertables", _OURS):
+                await self._sum_up(connection)
                 return False
         await self.make()
         async with self._open(seconds=_PATIENCE_SECONDS) as connection:
@@ -163,8 +165,9 @@ class PostgresUpkeep:
             PostgresTarget(connection).locked(),
         ):
             for script in _TIMESCALEDB:
-                sql = (schema_directory("postgres") / "optional" / script).read_text(encoding="utf-8")
-                await connection.execute(_BRACKETS.sub("", sql))
+                await connection.execute(_script(script)[0])
+        async with self._open(seconds=_PATIENCE_SECONDS) as connection:
+            await self._sum_up(connection)
         return True
 
     async def erase(self) -> None:
@@ -278,6 +281,12 @@ class PostgresUpkeep:
             await connection.execute(f"REINDEX INDEX CONCURRENTLY {_quoted(name)}")
         return rebuilt
 
+    async def _sum_up(self, connection: Connection) -> None:
+        for script in _TIMESCALEDB:
+            for call in _script(script)[1]:
+                # One by one: several in one message would be a transaction.
+                await connection.execute(call)
+
     async def _look(self, connection: Connection, name: str, *values: object) -> list[Any]:
         async with reading(connection):
             return list(await connection.fetch(self._sql[name], *values))
@@ -315,6 +324,13 @@ class PostgresUpkeep:
 
 async def _is_there(target: PostgresTarget) -> bool:
     return bool(await target.applied() or await target.unknown_tables())
+
+
+def _script(name: str) -> tuple[str, list[str]]:
+    """Return what of an optional script runs in a transaction, and the statements that may not."""
+    sql = (schema_directory("postgres") / "optional" / name).read_text(encoding="utf-8")
+    inside, _, behind_it = sql.partition("\nCOMMIT;\n")
+    return _BRACKETS.sub("", inside), _CALLS.findall(behind_it)
 
 
 def _quoted(name: str) -> str:
