@@ -34,11 +34,16 @@ WHERE relnamespace = current_schema()::regnamespace AND relname = ANY ($1::text[
   AND NOT pg_has_role(relowner, 'USAGE')
 ORDER BY relname;
 
--- Triggers that would change rows on their way in, or count them once more.
+-- Triggers that would change rows on their way in, or count them once more. Those of TimescaleDB keep its tables right,
+-- and it refuses to switch any off where there is compression.
 -- name: insert_triggers
-SELECT relname::text, tgname::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+SELECT relname::text, tgname::text FROM pg_trigger
+JOIN pg_class ON pg_class.oid = tgrelid
+JOIN pg_proc ON pg_proc.oid = tgfoid
+JOIN pg_namespace ON pg_namespace.oid = pronamespace
 WHERE relnamespace = current_schema()::regnamespace AND relname = ANY ($1::text[])
   AND NOT tgisinternal AND tgenabled = 'O' AND tgtype::integer & 4 <> 0
+  AND nspname NOT LIKE '\_timescaledb\_%'
 ORDER BY relname, tgname;
 
 -- name: identity_columns

@@ -107,6 +107,32 @@ async def test_triggers_are_on_after_the_copy(postgres_url, tmp_path):
     assert after["uses"] == before["uses"] + 3
 
 
+async def test_triggers_of_timescaledb_stay_on(postgres_database, tmp_path):
+    """What keeps hypertables and their sums right, and may not be switched off, sees every row that is copied."""
+    source = f"sqlite:///{tmp_path}/a.db"
+    await make(source)
+    await fill(source, 3)
+    await make(postgres_database)
+    for sql in (
+        # Where and as the extension has its own.
+        "CREATE SCHEMA _timescaledb_functions",
+        "CREATE TABLE noticed (id bigint)",
+        (
+            "CREATE FUNCTION _timescaledb_functions.notice() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN INSERT INTO public.noticed VALUES (NEW.id); RETURN NULL; END$$"
+        ),
+        (
+            "CREATE TRIGGER ts_notice AFTER INSERT ON agent_cost_vector "
+            "FOR EACH ROW EXECUTE FUNCTION _timescaledb_functions.notice()"
+        ),
+    ):
+        await query(postgres_database, sql)
+    assert (await copy_database(source, postgres_database)).same
+    (copied,) = await query(source, "SELECT count(*) AS count FROM agent_cost_vector")
+    assert await query(postgres_database, "SELECT count(*) AS count FROM noticed") == [copied]
+    assert copied["count"] > 0
+
+
 async def test_a_complete_copy_is_verified_and_left_alone(way):
     """Repeating a copy that had ended writes nothing, and says that both are the same."""
     await fill(way.source)
