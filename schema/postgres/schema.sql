@@ -103,6 +103,9 @@ COMMENT ON COLUMN task_metadata.defect_count IS 'Defects of the task that are no
 COMMENT ON COLUMN task_metadata.defect_density IS 'Defects per unit of complexity, the actual complexity where it is known.';
 COMMENT ON COLUMN task_metadata.bootstrap_phase IS 'How far people were still needed when it ran.';
 COMMENT ON COLUMN task_metadata.user_id IS 'The user who may see the row; NULL: every authenticated user.';
+COMMENT ON COLUMN task_metadata.components_affected IS 'Paths of what the task changed.';
+COMMENT ON COLUMN task_metadata.human_corrections_json IS 'What people changed in its result, in the form the application chose.';
+COMMENT ON COLUMN task_metadata.updated_at IS 'Moved by a trigger unless an update says otherwise, and never back.';
 
 CREATE INDEX idx_task_project ON task_metadata (project_id);
 CREATE INDEX idx_task_type ON task_metadata (task_type);
@@ -142,6 +145,10 @@ COMMENT ON COLUMN agent_cost_vector.agent_role IS 'The nearest enclosing agent: 
 COMMENT ON COLUMN agent_cost_vector.metric_type IS 'Latency (ms), Tokens_In, Tokens_Out, Tokens_Cache_Read, Tokens_Cache_Write, Tokens_Reasoning (tokens), API_Cost (USD), Memory_Usage (MB), Tool_Calls, Retries (count), Time_To_First_Token (ms), or any other. Tokens_In is the whole input, cached tokens included.';
 COMMENT ON COLUMN agent_cost_vector.metric_value IS 'Exact to ten decimals: a price of 0.00003 USD stays what it is.';
 COMMENT ON COLUMN agent_cost_vector.nested IS 'True on rows of an agent that runs inside another agent of the same task; leave these out when summing latency.';
+COMMENT ON COLUMN agent_cost_vector.task_id IS 'The task it belongs to: task_metadata.task_id; outside of any task the id of the root execution.';
+COMMENT ON COLUMN agent_cost_vector.subtask_id IS 'Given by the application: the part of the task.';
+COMMENT ON COLUMN agent_cost_vector.user_id IS 'The user who may see the row; NULL: every authenticated user.';
+COMMENT ON COLUMN agent_cost_vector.agent_iteration IS 'Which attempt of the agent at the same work, from 1.';
 
 CREATE INDEX idx_cost_task ON agent_cost_vector (task_id);
 CREATE INDEX idx_cost_timestamp ON agent_cost_vector (timestamp DESC);
@@ -184,6 +191,10 @@ COMMENT ON COLUMN defect_log.defect_type IS '1_Planning_Failure, 2_Prompt_Misint
 COMMENT ON COLUMN defect_log.phase_injected IS 'Planning < Design < DesignReview < Code < CodeReview < Test < Postmortem.';
 COMMENT ON COLUMN defect_log.phase_removed IS 'A defect escapes a review when it was injected before it and removed after it.';
 COMMENT ON COLUMN defect_log.effort_to_fix_json IS 'What the fix took: {latency_ms, tokens, api_cost_usd, retries}.';
+COMMENT ON COLUMN defect_log.user_id IS 'The user who may see the row; NULL: every authenticated user.';
+COMMENT ON COLUMN defect_log.flagged_by_agent IS 'Whether a review agent found it.';
+COMMENT ON COLUMN defect_log.validated_by_human IS 'Whether a person has confirmed it.';
+COMMENT ON COLUMN defect_log.false_positive IS 'Whether a person has found that it is none; such rows count nowhere as defects.';
 
 CREATE INDEX idx_defect_task ON defect_log (task_id);
 CREATE INDEX idx_defect_type ON defect_log (defect_type);
@@ -218,6 +229,8 @@ COMMENT ON TABLE bootstrap_metrics IS 'How far a capability has learned: one row
 COMMENT ON COLUMN bootstrap_metrics.capability_name IS 'PROBE_AI, TaskDecomposition, ErrorProneDetection, ReviewAgent_Design, ReviewAgent_Code, DefectTypePrediction, or any other.';
 COMMENT ON COLUMN bootstrap_metrics.capability_mode IS 'Learning: people do it; Shadow: it runs beside them; Autonomous: it runs alone.';
 COMMENT ON COLUMN bootstrap_metrics.metric_direction IS 'Whether the target is a ceiling or a floor: an error has to fall, a true-positive rate to rise.';
+COMMENT ON COLUMN bootstrap_metrics.primary_metric_value IS 'In the unit of primary_metric_name; see metric_direction.';
+COMMENT ON COLUMN bootstrap_metrics.secondary_metrics_json IS 'Further measures by name.';
 
 CREATE INDEX idx_bootstrap_capability_measured ON bootstrap_metrics (capability_name, measured_at DESC);
 CREATE INDEX idx_bootstrap_measured ON bootstrap_metrics (measured_at DESC);
@@ -269,6 +282,11 @@ COMMENT ON COLUMN execution_traces.usage IS 'Of model calls: {model, provider, t
 COMMENT ON COLUMN execution_traces.input IS 'Only when content is captured.';
 COMMENT ON COLUMN execution_traces.output IS 'Only when content is captured.';
 COMMENT ON COLUMN execution_traces.user_id IS 'The user who may see the row, and what hangs on it in other tables; NULL: every authenticated user.';
+COMMENT ON COLUMN execution_traces.task_id IS 'The task it ran in: task_metadata.task_id; NULL outside of any.';
+COMMENT ON COLUMN execution_traces.agent_iteration IS 'Which attempt of the agent at the same work, from 1.';
+COMMENT ON COLUMN execution_traces.subtask_id IS 'Given by the application: the part of the task.';
+COMMENT ON COLUMN execution_traces.kind IS 'What was executed; latency and memory are measured for agents only.';
+COMMENT ON COLUMN execution_traces.agent_role IS 'Of an agent its own role; of what runs inside one, that agent''s.';
 
 CREATE INDEX idx_trace_root ON execution_traces (root_id);
 CREATE INDEX idx_trace_session ON execution_traces (session_id);
@@ -293,6 +311,7 @@ CREATE TABLE database_identity (
   created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE database_identity IS 'Who this database is, so that a journal never lands in another one; exactly one row.';
+COMMENT ON COLUMN database_identity.id IS 'By which journals know their database; a copy and a restored backup keep it.';
 
 CREATE TABLE journal_checkpoints (
   journal_id   text PRIMARY KEY,
@@ -305,6 +324,9 @@ CREATE TABLE journal_checkpoints (
 );
 COMMENT ON TABLE journal_checkpoints IS 'How far each journal lane has been stored; moved by compare-and-set in the transaction of the rows, which makes the drain exact.';
 COMMENT ON COLUMN journal_checkpoints.drop_reasons IS 'How many records were dropped, by reason.';
+COMMENT ON COLUMN journal_checkpoints.journal_id IS 'Which lane of which journal.';
+COMMENT ON COLUMN journal_checkpoints.position IS 'Up to where the lane is committed; moved by compare-and-set in the transaction of the rows.';
+COMMENT ON COLUMN journal_checkpoints.stored IS 'How many records of the lane have become rows, since its beginning.';
 
 CREATE TABLE rejected_records (
   id          bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -317,6 +339,8 @@ CREATE TABLE rejected_records (
 );
 COMMENT ON TABLE rejected_records IS 'What the database refused, and why.';
 COMMENT ON COLUMN rejected_records.sequence IS 'The number of the record in its lane.';
+COMMENT ON COLUMN rejected_records.journal_id IS 'Which lane of which journal.';
+COMMENT ON COLUMN rejected_records.record IS 'The record as it was read from the journal.';
 
 -- WHEN spares the call of a function for every row that the writer brings, which says all of this by itself.
 CREATE TRIGGER touch_task_metadata BEFORE UPDATE ON task_metadata
@@ -394,6 +418,7 @@ COMMENT ON COLUMN agent_routing_decisions.alternatives IS 'The others: [{agent, 
 COMMENT ON COLUMN agent_routing_decisions.routing_strategy IS 'explicit, fuzzy_match, capability_match, historical, learned_pattern, or any other.';
 COMMENT ON COLUMN agent_routing_decisions.pattern_id IS 'The success pattern that decided: success_patterns.id.';
 COMMENT ON COLUMN agent_routing_decisions.request_embedding IS 'optional/pgvector.sql adds an index.';
+COMMENT ON COLUMN agent_routing_decisions.confidence_total IS '0 to 1, from the parts beside it.';
 
 CREATE INDEX idx_routing_correlation ON agent_routing_decisions (correlation_id);
 CREATE INDEX idx_routing_agent ON agent_routing_decisions (selected_agent);
@@ -429,6 +454,9 @@ COMMENT ON COLUMN hook_executions.correlation_id IS 'The execution it ran around
 COMMENT ON COLUMN hook_executions.parent_id IS 'The hook that started it: hook_executions.id.';
 COMMENT ON COLUMN hook_executions.hook_type IS 'SessionStart, UserPromptSubmit, PreToolUse, PostToolUse, SubagentStop, Stop, or any other.';
 COMMENT ON COLUMN hook_executions.quality_gates_validated IS 'The gates that were passed.';
+COMMENT ON COLUMN hook_executions.intelligence_functions_executed IS 'Names of what it called to gather knowledge.';
+COMMENT ON COLUMN hook_executions.rag_queries_executed IS 'What it looked up: [{query, ...}].';
+COMMENT ON COLUMN hook_executions.modifications_made IS 'What it changed of the call it ran around.';
 
 CREATE INDEX idx_hook_correlation ON hook_executions (correlation_id);
 CREATE INDEX idx_hook_execution ON hook_executions (execution_id);
@@ -613,6 +641,7 @@ COMMENT ON COLUMN agent_definitions.triggers IS 'Words in a request that call fo
 COMMENT ON COLUMN agent_definitions.trigger_patterns IS 'Regular expressions that do.';
 COMMENT ON COLUMN agent_definitions.success_rate IS '0 to 1, from its executions.';
 COMMENT ON COLUMN agent_definitions.definition_hash IS 'SHA-256 of the file, by which a changed one is noticed.';
+COMMENT ON COLUMN agent_definitions.parsed_metadata IS 'What was read out of yaml_config.';
 
 CREATE INDEX idx_definition_type ON agent_definitions (agent_type);
 CREATE INDEX idx_definition_domain ON agent_definitions (domain);
@@ -660,6 +689,7 @@ COMMENT ON COLUMN agent_transformation_events.context_snapshot IS 'What was hand
 COMMENT ON COLUMN agent_transformation_events.context_keys IS 'The names of what was handed over.';
 COMMENT ON COLUMN agent_transformation_events.agent_definition_id IS 'The definition of the target: agent_definitions.id.';
 COMMENT ON COLUMN agent_transformation_events.parent_event_id IS 'The event inside which this one happened: agent_transformation_events.id.';
+COMMENT ON COLUMN agent_transformation_events.routing_confidence IS '0 to 1: how sure the router was of the target.';
 
 CREATE INDEX idx_transformation_correlation ON agent_transformation_events (correlation_id);
 CREATE INDEX idx_transformation_session ON agent_transformation_events (session_id);
@@ -718,6 +748,12 @@ COMMENT ON COLUMN router_performance_metrics.historical_confidence IS 'Weighs 10
 COMMENT ON COLUMN router_performance_metrics.prediction_error IS 'confidence_score - actual_quality_score: above 0 the router was too sure.';
 COMMENT ON COLUMN router_performance_metrics.selection_validated IS 'Whether somebody has said how the choice turned out.';
 COMMENT ON COLUMN router_performance_metrics.feedback_type IS 'positive, negative, correction, or any other.';
+COMMENT ON COLUMN router_performance_metrics.correlation_id IS 'The execution in which it was routed: execution_traces.correlation_id.';
+COMMENT ON COLUMN router_performance_metrics.user_request_hash IS 'SHA-256 of the request, which itself is not kept.';
+COMMENT ON COLUMN router_performance_metrics.context_hash IS 'SHA-256 of the context.';
+COMMENT ON COLUMN router_performance_metrics.alternative_agents IS 'The others: [{agent, confidence, reason}].';
+COMMENT ON COLUMN router_performance_metrics.total_routing_time_us IS 'In microseconds; the target is under 100 000.';
+COMMENT ON COLUMN router_performance_metrics.feedback_details IS 'What a person said of the choice.';
 
 CREATE INDEX idx_router_measured ON router_performance_metrics (measured_at DESC);
 CREATE INDEX idx_router_type_measured ON router_performance_metrics (metric_type, measured_at DESC);
@@ -803,6 +839,7 @@ COMMENT ON COLUMN success_patterns.endpoint_pattern IS 'The services that were c
 COMMENT ON COLUMN success_patterns.success_score IS 'How clear the success was: completed .25, no errors .25, hooks .15, gates .15, fast enough .10, intelligence gathered .05, confirmed by the user .05.';
 COMMENT ON COLUMN success_patterns.total_usage_count IS 'Uses whose outcome is known; counted from pattern_usage_log.';
 COMMENT ON COLUMN success_patterns.success_rate IS '1 while it was never used.';
+COMMENT ON COLUMN success_patterns.intent IS 'What the request was about, in a word.';
 
 CREATE INDEX idx_pattern_intent ON success_patterns (intent);
 CREATE INDEX idx_pattern_agent ON success_patterns (agent);
@@ -832,6 +869,8 @@ COMMENT ON COLUMN pattern_usage_log.pattern_id IS 'success_patterns.id.';
 COMMENT ON COLUMN pattern_usage_log.correlation_id IS 'The execution that it was offered to: execution_traces.correlation_id.';
 COMMENT ON COLUMN pattern_usage_log.outcome IS 'success, failure, partial_success, or any other; NULL while it is not known.';
 COMMENT ON COLUMN pattern_usage_log.performance_variance IS '(actual - expected) / expected: above 0 it took longer.';
+COMMENT ON COLUMN pattern_usage_log.match_score IS '0 to 1: offered from .70, considered from .75, replayed from .85.';
+COMMENT ON COLUMN pattern_usage_log.deviations IS 'Where the run left the pattern.';
 
 CREATE INDEX idx_usage_pattern ON pattern_usage_log (pattern_id);
 CREATE INDEX idx_usage_correlation ON pattern_usage_log (correlation_id);
@@ -886,6 +925,8 @@ CREATE TABLE error_patterns (
 COMMENT ON TABLE error_patterns IS 'An error that recurs; found by the writer.';
 COMMENT ON COLUMN error_patterns.error_message_pattern IS 'The message with numbers, ids, paths and quoted values replaced by placeholders.';
 COMMENT ON COLUMN error_patterns.sample_correlation_ids IS 'The newest ten executions that had it.';
+COMMENT ON COLUMN error_patterns.known_fix IS 'What has helped, in the form the application chose.';
+COMMENT ON COLUMN error_patterns.prevention_strategy IS 'What would keep it from happening.';
 
 -- What makes two errors the same; a hash, because a message may be longer than an index entry.
 CREATE UNIQUE INDEX idx_error_same ON error_patterns

@@ -94,8 +94,18 @@ BAD = [
 ]
 
 
+# What everybody understands without a word, although it holds more than one thing.
+OBVIOUS = {"metadata", "context", "tags", "keywords", "capabilities"}
+COMMENTS = (
+    "SELECT relname::text, attname::text, description FROM pg_description JOIN pg_class ON pg_class.oid = objoid "
+    "LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid AND objsubid > 0 "
+    "WHERE classoid = 'pg_class'::regclass AND relnamespace = current_schema()::regnamespace ORDER BY 1, 2"
+)
+
+
 async def catalog(connection):
-    return [tuple(row) for row in await connection.fetch(CATALOG)]
+    """Return what the schema is made of, and what is said about it."""
+    return [tuple(row) for query in (CATALOG, COMMENTS) for row in await connection.fetch(query)]
 
 
 async def test_each_step_down_and_up_again_arrives_at_what_the_schema_file_makes(in_postgres):
@@ -150,6 +160,18 @@ async def test_records_cover_every_table(in_postgres):
     assert {row["relname"] for row in rows if row["relkind"] == b"r"} == {record.table for record in RECORDS}
     assert sum(row["relkind"] == b"v" for row in rows) == 13
     assert [row["relname"] for row in rows if not row["told"]] == []
+
+
+async def test_columns_that_explain_nothing_by_themselves_are_explained(in_postgres):
+    """Whatever refers to another row, holds JSON or a list, says whose a row is or counts attempts is told in the database."""
+    rows = await in_postgres.fetch(
+        "SELECT relname::text, attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+        "WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND attnum > 0 AND attname <> ALL ($1) "
+        "AND col_description(attrelid, attnum) IS NULL AND (atttypid = 'jsonb'::regtype OR attndims > 0 "
+        "OR (atttypid = 'uuid'::regtype AND attname <> 'id') OR attname IN ('user_id', 'agent_iteration', 'subtask_id'))",
+        list(OBVIOUS),
+    )
+    assert [tuple(row) for row in rows] == []
 
 
 async def test_documented_indexes_exist(in_postgres):

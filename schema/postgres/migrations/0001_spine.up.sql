@@ -96,6 +96,9 @@ COMMENT ON COLUMN task_metadata.defect_count IS 'Defects of the task that are no
 COMMENT ON COLUMN task_metadata.defect_density IS 'Defects per unit of complexity, the actual complexity where it is known.';
 COMMENT ON COLUMN task_metadata.bootstrap_phase IS 'How far people were still needed when it ran.';
 COMMENT ON COLUMN task_metadata.user_id IS 'The user who may see the row; NULL: every authenticated user.';
+COMMENT ON COLUMN task_metadata.components_affected IS 'Paths of what the task changed.';
+COMMENT ON COLUMN task_metadata.human_corrections_json IS 'What people changed in its result, in the form the application chose.';
+COMMENT ON COLUMN task_metadata.updated_at IS 'Moved by a trigger unless an update says otherwise, and never back.';
 
 CREATE INDEX idx_task_project ON task_metadata (project_id);
 CREATE INDEX idx_task_type ON task_metadata (task_type);
@@ -135,6 +138,10 @@ COMMENT ON COLUMN agent_cost_vector.agent_role IS 'The nearest enclosing agent: 
 COMMENT ON COLUMN agent_cost_vector.metric_type IS 'Latency (ms), Tokens_In, Tokens_Out, Tokens_Cache_Read, Tokens_Cache_Write, Tokens_Reasoning (tokens), API_Cost (USD), Memory_Usage (MB), Tool_Calls, Retries (count), Time_To_First_Token (ms), or any other. Tokens_In is the whole input, cached tokens included.';
 COMMENT ON COLUMN agent_cost_vector.metric_value IS 'Exact to ten decimals: a price of 0.00003 USD stays what it is.';
 COMMENT ON COLUMN agent_cost_vector.nested IS 'True on rows of an agent that runs inside another agent of the same task; leave these out when summing latency.';
+COMMENT ON COLUMN agent_cost_vector.task_id IS 'The task it belongs to: task_metadata.task_id; outside of any task the id of the root execution.';
+COMMENT ON COLUMN agent_cost_vector.subtask_id IS 'Given by the application: the part of the task.';
+COMMENT ON COLUMN agent_cost_vector.user_id IS 'The user who may see the row; NULL: every authenticated user.';
+COMMENT ON COLUMN agent_cost_vector.agent_iteration IS 'Which attempt of the agent at the same work, from 1.';
 
 CREATE INDEX idx_cost_task ON agent_cost_vector (task_id);
 CREATE INDEX idx_cost_timestamp ON agent_cost_vector (timestamp DESC);
@@ -177,6 +184,10 @@ COMMENT ON COLUMN defect_log.defect_type IS '1_Planning_Failure, 2_Prompt_Misint
 COMMENT ON COLUMN defect_log.phase_injected IS 'Planning < Design < DesignReview < Code < CodeReview < Test < Postmortem.';
 COMMENT ON COLUMN defect_log.phase_removed IS 'A defect escapes a review when it was injected before it and removed after it.';
 COMMENT ON COLUMN defect_log.effort_to_fix_json IS 'What the fix took: {latency_ms, tokens, api_cost_usd, retries}.';
+COMMENT ON COLUMN defect_log.user_id IS 'The user who may see the row; NULL: every authenticated user.';
+COMMENT ON COLUMN defect_log.flagged_by_agent IS 'Whether a review agent found it.';
+COMMENT ON COLUMN defect_log.validated_by_human IS 'Whether a person has confirmed it.';
+COMMENT ON COLUMN defect_log.false_positive IS 'Whether a person has found that it is none; such rows count nowhere as defects.';
 
 CREATE INDEX idx_defect_task ON defect_log (task_id);
 CREATE INDEX idx_defect_type ON defect_log (defect_type);
@@ -211,6 +222,8 @@ COMMENT ON TABLE bootstrap_metrics IS 'How far a capability has learned: one row
 COMMENT ON COLUMN bootstrap_metrics.capability_name IS 'PROBE_AI, TaskDecomposition, ErrorProneDetection, ReviewAgent_Design, ReviewAgent_Code, DefectTypePrediction, or any other.';
 COMMENT ON COLUMN bootstrap_metrics.capability_mode IS 'Learning: people do it; Shadow: it runs beside them; Autonomous: it runs alone.';
 COMMENT ON COLUMN bootstrap_metrics.metric_direction IS 'Whether the target is a ceiling or a floor: an error has to fall, a true-positive rate to rise.';
+COMMENT ON COLUMN bootstrap_metrics.primary_metric_value IS 'In the unit of primary_metric_name; see metric_direction.';
+COMMENT ON COLUMN bootstrap_metrics.secondary_metrics_json IS 'Further measures by name.';
 
 CREATE INDEX idx_bootstrap_capability_measured ON bootstrap_metrics (capability_name, measured_at DESC);
 CREATE INDEX idx_bootstrap_measured ON bootstrap_metrics (measured_at DESC);
@@ -262,6 +275,11 @@ COMMENT ON COLUMN execution_traces.usage IS 'Of model calls: {model, provider, t
 COMMENT ON COLUMN execution_traces.input IS 'Only when content is captured.';
 COMMENT ON COLUMN execution_traces.output IS 'Only when content is captured.';
 COMMENT ON COLUMN execution_traces.user_id IS 'The user who may see the row, and what hangs on it in other tables; NULL: every authenticated user.';
+COMMENT ON COLUMN execution_traces.task_id IS 'The task it ran in: task_metadata.task_id; NULL outside of any.';
+COMMENT ON COLUMN execution_traces.agent_iteration IS 'Which attempt of the agent at the same work, from 1.';
+COMMENT ON COLUMN execution_traces.subtask_id IS 'Given by the application: the part of the task.';
+COMMENT ON COLUMN execution_traces.kind IS 'What was executed; latency and memory are measured for agents only.';
+COMMENT ON COLUMN execution_traces.agent_role IS 'Of an agent its own role; of what runs inside one, that agent''s.';
 
 CREATE INDEX idx_trace_root ON execution_traces (root_id);
 CREATE INDEX idx_trace_session ON execution_traces (session_id);
@@ -286,6 +304,7 @@ CREATE TABLE database_identity (
   created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE database_identity IS 'Who this database is, so that a journal never lands in another one; exactly one row.';
+COMMENT ON COLUMN database_identity.id IS 'By which journals know their database; a copy and a restored backup keep it.';
 
 CREATE TABLE journal_checkpoints (
   journal_id   text PRIMARY KEY,
@@ -298,6 +317,9 @@ CREATE TABLE journal_checkpoints (
 );
 COMMENT ON TABLE journal_checkpoints IS 'How far each journal lane has been stored; moved by compare-and-set in the transaction of the rows, which makes the drain exact.';
 COMMENT ON COLUMN journal_checkpoints.drop_reasons IS 'How many records were dropped, by reason.';
+COMMENT ON COLUMN journal_checkpoints.journal_id IS 'Which lane of which journal.';
+COMMENT ON COLUMN journal_checkpoints.position IS 'Up to where the lane is committed; moved by compare-and-set in the transaction of the rows.';
+COMMENT ON COLUMN journal_checkpoints.stored IS 'How many records of the lane have become rows, since its beginning.';
 
 CREATE TABLE rejected_records (
   id          bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -310,6 +332,8 @@ CREATE TABLE rejected_records (
 );
 COMMENT ON TABLE rejected_records IS 'What the database refused, and why.';
 COMMENT ON COLUMN rejected_records.sequence IS 'The number of the record in its lane.';
+COMMENT ON COLUMN rejected_records.journal_id IS 'Which lane of which journal.';
+COMMENT ON COLUMN rejected_records.record IS 'The record as it was read from the journal.';
 
 -- WHEN spares the call of a function for every row that the writer brings, which says all of this by itself.
 CREATE TRIGGER touch_task_metadata BEFORE UPDATE ON task_metadata

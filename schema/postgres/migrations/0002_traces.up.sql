@@ -27,6 +27,7 @@ COMMENT ON COLUMN agent_routing_decisions.alternatives IS 'The others: [{agent, 
 COMMENT ON COLUMN agent_routing_decisions.routing_strategy IS 'explicit, fuzzy_match, capability_match, historical, learned_pattern, or any other.';
 COMMENT ON COLUMN agent_routing_decisions.pattern_id IS 'The success pattern that decided: success_patterns.id.';
 COMMENT ON COLUMN agent_routing_decisions.request_embedding IS 'optional/pgvector.sql adds an index.';
+COMMENT ON COLUMN agent_routing_decisions.confidence_total IS '0 to 1, from the parts beside it.';
 
 CREATE INDEX idx_routing_correlation ON agent_routing_decisions (correlation_id);
 CREATE INDEX idx_routing_agent ON agent_routing_decisions (selected_agent);
@@ -62,6 +63,9 @@ COMMENT ON COLUMN hook_executions.correlation_id IS 'The execution it ran around
 COMMENT ON COLUMN hook_executions.parent_id IS 'The hook that started it: hook_executions.id.';
 COMMENT ON COLUMN hook_executions.hook_type IS 'SessionStart, UserPromptSubmit, PreToolUse, PostToolUse, SubagentStop, Stop, or any other.';
 COMMENT ON COLUMN hook_executions.quality_gates_validated IS 'The gates that were passed.';
+COMMENT ON COLUMN hook_executions.intelligence_functions_executed IS 'Names of what it called to gather knowledge.';
+COMMENT ON COLUMN hook_executions.rag_queries_executed IS 'What it looked up: [{query, ...}].';
+COMMENT ON COLUMN hook_executions.modifications_made IS 'What it changed of the call it ran around.';
 
 CREATE INDEX idx_hook_correlation ON hook_executions (correlation_id);
 CREATE INDEX idx_hook_execution ON hook_executions (execution_id);

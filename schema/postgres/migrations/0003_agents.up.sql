@@ -30,6 +30,7 @@ COMMENT ON COLUMN agent_definitions.triggers IS 'Words in a request that call fo
 COMMENT ON COLUMN agent_definitions.trigger_patterns IS 'Regular expressions that do.';
 COMMENT ON COLUMN agent_definitions.success_rate IS '0 to 1, from its executions.';
 COMMENT ON COLUMN agent_definitions.definition_hash IS 'SHA-256 of the file, by which a changed one is noticed.';
+COMMENT ON COLUMN agent_definitions.parsed_metadata IS 'What was read out of yaml_config.';
 
 CREATE INDEX idx_definition_type ON agent_definitions (agent_type);
 CREATE INDEX idx_definition_domain ON agent_definitions (domain);
@@ -77,6 +78,7 @@ COMMENT ON COLUMN agent_transformation_events.context_snapshot IS 'What was hand
 COMMENT ON COLUMN agent_transformation_events.context_keys IS 'The names of what was handed over.';
 COMMENT ON COLUMN agent_transformation_events.agent_definition_id IS 'The definition of the target: agent_definitions.id.';
 COMMENT ON COLUMN agent_transformation_events.parent_event_id IS 'The event inside which this one happened: agent_transformation_events.id.';
+COMMENT ON COLUMN agent_transformation_events.routing_confidence IS '0 to 1: how sure the router was of the target.';
 
 CREATE INDEX idx_transformation_correlation ON agent_transformation_events (correlation_id);
 CREATE INDEX idx_transformation_session ON agent_transformation_events (session_id);
@@ -135,6 +137,12 @@ COMMENT ON COLUMN router_performance_metrics.historical_confidence IS 'Weighs 10
 COMMENT ON COLUMN router_performance_metrics.prediction_error IS 'confidence_score - actual_quality_score: above 0 the router was too sure.';
 COMMENT ON COLUMN router_performance_metrics.selection_validated IS 'Whether somebody has said how the choice turned out.';
 COMMENT ON COLUMN router_performance_metrics.feedback_type IS 'positive, negative, correction, or any other.';
+COMMENT ON COLUMN router_performance_metrics.correlation_id IS 'The execution in which it was routed: execution_traces.correlation_id.';
+COMMENT ON COLUMN router_performance_metrics.user_request_hash IS 'SHA-256 of the request, which itself is not kept.';
+COMMENT ON COLUMN router_performance_metrics.context_hash IS 'SHA-256 of the context.';
+COMMENT ON COLUMN router_performance_metrics.alternative_agents IS 'The others: [{agent, confidence, reason}].';
+COMMENT ON COLUMN router_performance_metrics.total_routing_time_us IS 'In microseconds; the target is under 100 000.';
+COMMENT ON COLUMN router_performance_metrics.feedback_details IS 'What a person said of the choice.';
 
 CREATE INDEX idx_router_measured ON router_performance_metrics (measured_at DESC);
 CREATE INDEX idx_router_type_measured ON router_performance_metrics (metric_type, measured_at DESC);

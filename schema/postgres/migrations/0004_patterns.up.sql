@@ -41,6 +41,7 @@ COMMENT ON COLUMN success_patterns.endpoint_pattern IS 'The services that were c
 COMMENT ON COLUMN success_patterns.success_score IS 'How clear the success was: completed .25, no errors .25, hooks .15, gates .15, fast enough .10, intelligence gathered .05, confirmed by the user .05.';
 COMMENT ON COLUMN success_patterns.total_usage_count IS 'Uses whose outcome is known; counted from pattern_usage_log.';
 COMMENT ON COLUMN success_patterns.success_rate IS '1 while it was never used.';
+COMMENT ON COLUMN success_patterns.intent IS 'What the request was about, in a word.';
 
 CREATE INDEX idx_pattern_intent ON success_patterns (intent);
 CREATE INDEX idx_pattern_agent ON success_patterns (agent);
@@ -70,6 +71,8 @@ COMMENT ON COLUMN pattern_usage_log.pattern_id IS 'success_patterns.id.';
 COMMENT ON COLUMN pattern_usage_log.correlation_id IS 'The execution that it was offered to: execution_traces.correlation_id.';
 COMMENT ON COLUMN pattern_usage_log.outcome IS 'success, failure, partial_success, or any other; NULL while it is not known.';
 COMMENT ON COLUMN pattern_usage_log.performance_variance IS '(actual - expected) / expected: above 0 it took longer.';
+COMMENT ON COLUMN pattern_usage_log.match_score IS '0 to 1: offered from .70, considered from .75, replayed from .85.';
+COMMENT ON COLUMN pattern_usage_log.deviations IS 'Where the run left the pattern.';
 
 CREATE INDEX idx_usage_pattern ON pattern_usage_log (pattern_id);
 CREATE INDEX idx_usage_correlation ON pattern_usage_log (correlation_id);
@@ -124,6 +127,8 @@ CREATE TABLE error_patterns (
 COMMENT ON TABLE error_patterns IS 'An error that recurs; found by the writer.';
 COMMENT ON COLUMN error_patterns.error_message_pattern IS 'The message with numbers, ids, paths and quoted values replaced by placeholders.';
 COMMENT ON COLUMN error_patterns.sample_correlation_ids IS 'The newest ten executions that had it.';
+COMMENT ON COLUMN error_patterns.known_fix IS 'What has helped, in the form the application chose.';
+COMMENT ON COLUMN error_patterns.prevention_strategy IS 'What would keep it from happening.';
 
 -- What makes two errors the same; a hash, because a message may be longer than an index entry.
 CREATE UNIQUE INDEX idx_error_same ON error_patterns
