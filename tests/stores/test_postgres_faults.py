@@ -20,6 +20,10 @@ from postgres import Server, programs
 
 pytestmark = pytest.mark.timeout(180)
 REPOSITORY = Path(__file__).parents[2]
+# Far above what a busy machine needs for a call, and far below what any of these servers is away.
+SLOWEST_CALL_SECONDS = 2.0
+LOCKED_SECONDS = 60.0
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +82,21 @@ def until(condition, seconds=30.0):
         sleep(0.01)
 
 
+def until_told(reason):
+    """Wait until the figures say what is wrong, and that records wait because of it."""
+
+    def told():
+        figures = asp.stats()
+        return (
+            reason in (figures.get("last_error") or "")
+            and figures["pending"] > 0
+            and figures["lag_seconds"] > 0
+            and figures["unavailable_seconds"] is not None
+        )
+
+    until(told)
+
+
 def until_more_is_stored():
     """Wait until the writer has committed another batch."""
     before = asp.stats()["stored"]
@@ -87,10 +106,11 @@ def until_more_is_stored():
 class Load:
     """Call a tracked function from several threads until told to stop, and keep account of it."""
 
-    def __init__(self, threads=3):
+    def __init__(self, threads=3, pause=0.0005):
         self.calls = 0
         self.slowest = 0.0
         self.failures = []
+        self._pause = pause
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work) for _ in range(threads)]
@@ -116,24 +136,26 @@ class Load:
                 break
             slowest = max(slowest, monotonic() - begun)
             calls += 1
-            sleep(0.0005)
+            sleep(self._pause)
         with self._lock:
             self.calls += calls
             self.slowest = max(self.slowest, slowest)
 
 
 def assert_exactly(url, load):
-    """Check that every call is in the database exactly once, with its metrics, and that the figures add up."""
+    """Check that every call is in the database exactly once, with its metrics, and that nobody was kept waiting."""
     assert load.failures == []
+    assert load.slowest < SLOWEST_CALL_SECONDS
     result = asp.flush(timeout=60)
     assert result.complete, asp.stats()
     assert (result.pending, result.rejected, result.dropped) == (0, 0, 0)
     (found,) = query(
         url,
         "SELECT (SELECT count(*) FROM execution_traces) AS traces, (SELECT count(*) FROM agent_cost_vector) AS metrics, "
-        "(SELECT sum(stored) FROM journal_checkpoints) AS stored, (SELECT count(*) FROM rejected_records) AS rejected",
+        "(SELECT sum(stored) FROM journal_checkpoints) AS stored, (SELECT count(*) FROM rejected_records) AS rejected, "
+        f"({DEADLOCKS}) AS deadlocks",
     )
-    assert tuple(found) == (load.calls, 4 * load.calls, load.calls, 0)
+    assert tuple(found) == (load.calls, 4 * load.calls, load.calls, 0, 0)
     figures = asp.stats()
     assert figures["accepted"] == figures["stored"] == load.calls
     assert (figures["lag_seconds"], figures["last_error"]) == (0.0, None)
@@ -148,11 +170,10 @@ def test_a_server_killed_in_the_middle_of_batches(own_server, url, tmp_path):
             own_server.kill()
             until(lambda: asp.stats()["unavailable_seconds"] is not None)
             assert not asp.flush(timeout=0.1).complete
-            until(lambda: asp.stats()["lag_seconds"] > 0.2 and asp.stats()["pending"] > 0)
-            assert asp.stats()["last_error"]
+            until(lambda: asp.stats()["lag_seconds"] > 0.2)
+            until_told("check that the server runs")
             own_server.start()
     assert_exactly(url, load)
-    assert load.slowest < 5
 
 
 @contextmanager
@@ -176,6 +197,7 @@ def test_a_network_that_drops(own_server, url, tmp_path):
             proxy.mode = "refuse"
             proxy.drop()
             until(lambda: (asp.stats()["unavailable_seconds"] or 0) > 0.5)
+            until_told("check that the server runs")
             proxy.mode = "pass"
         assert_exactly(url, load)
 
@@ -203,7 +225,7 @@ def test_a_network_that_stalls(own_server, url, tmp_path, monkeypatch):
             for _ in range(3):
                 until_more_is_stored()
                 proxy.mode = "stall"
-                until(lambda: "did not answer in time" in (asp.stats()["last_error"] or ""))
+                until_told("did not answer in time")
                 proxy.mode = "pass"
                 proxy.drop()
         assert_exactly(url, load)
@@ -222,7 +244,7 @@ def test_no_connection_is_free(own_server, url, tmp_path):
         except asyncpg.TooManyConnectionsError:
             record(url, tmp_path)
             with Load() as load:
-                await asyncio.to_thread(until, lambda: "53300" in (asp.stats().get("last_error") or ""))
+                await asyncio.to_thread(until_told, "53300")
         for connection in taken:
             await connection.close()
         return load
@@ -268,7 +290,7 @@ def test_a_server_that_refuses_for_a_while(own_server, url, tmp_path, break_it, 
         until(lambda: asp.stats()["stored"] > 0)
         own_server.psql(break_it, "faults")
         own_server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'faults'")
-        until(lambda: reason in (asp.stats()["last_error"] or ""))
+        until_told(reason)
         own_server.psql(f"SET statement_timeout = 0; {mend_it}", "faults")
     assert_exactly(url, load)
 
@@ -305,30 +327,30 @@ def test_a_disk_that_is_really_full(own_server, url, small_disk, tmp_path):
         with suppress(OSError), filler.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
-        until(lambda: "53100" in (asp.stats()["last_error"] or ""))
+        until_told("53100")
         filler.unlink()
     assert_exactly(url, load)
 
 
 def test_a_locked_table(own_server, url, tmp_path):
-    """A table that somebody locks for longer than the writer waits delays records, and the reason is told."""
+    """A table that somebody locks for a minute delays records, again and again, and the reason is told."""
 
     async def hold():
         connection = await asyncpg.connect(url)
         async with connection.transaction():
             await connection.execute("LOCK TABLE agent_cost_vector IN ACCESS EXCLUSIVE MODE")
-            await asyncio.to_thread(until, lambda: "lock" in (asp.stats()["last_error"] or ""))
-            # Longer than one attempt lasts: the next ones must not give up either.
-            await asyncio.sleep(8)
-            assert asp.stats()["lag_seconds"] > 8
+            # Far longer than one attempt lasts: the next ones must not give up either.
+            await asyncio.sleep(LOCKED_SECONDS)
+            await asyncio.to_thread(until_told, "55P03")
+            assert asp.stats()["lag_seconds"] > LOCKED_SECONDS - 5
+            assert not (await asyncio.to_thread(asp.flush, 0.1)).complete
         await connection.close()
 
     record(url, tmp_path)
-    with Load() as load:
+    with Load(pause=0.01) as load:
         until(lambda: asp.stats()["stored"] > 0)
-        asyncio.run(asyncio.wait_for(hold(), 60))
+        asyncio.run(asyncio.wait_for(hold(), LOCKED_SECONDS + 60))
     assert_exactly(url, load)
-    assert load.slowest < 5
 
 
 def test_a_poison_record_is_put_aside(url, tmp_path):
@@ -418,7 +440,10 @@ def test_eight_processes_finish_one_task(url, tmp_path):
         assert "deadlock" not in trouble
     (found,) = query(
         url,
-        "SELECT status, defect_count, actual_cost_vector_json ->> 'api_cost_usd' AS cost, metadata::text FROM task_metadata",
+        "SELECT status, defect_count, actual_cost_vector_json ->> 'api_cost_usd' AS cost, metadata::text, "
+        "(SELECT count(*) FROM execution_traces WHERE name = 'code') AS executions, "
+        f"(SELECT count(*) FROM rejected_records) AS rejected, ({DEADLOCKS}) AS deadlocks FROM task_metadata",
     )
+    assert (found["executions"], found["rejected"], found["deadlocks"]) == (160, 0, 0)
     assert (found["status"], found["defect_count"], found["cost"]) == ("completed", 160, "0.0048")
     assert found["metadata"].count("19") == 8
