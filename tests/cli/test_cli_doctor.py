@@ -217,6 +217,11 @@ def test_a_journal_that_dies_with_the_power(any_database, capsys, monkeypatch):
     assert "tmpfs" in found["told"]
 
 
+def test_the_bounds_of_sqlite_are_the_documented_ones():
+    """PostgreSQL is due from 50 MB, 100 000 rows or five writers at once."""
+    assert (doctor.SQLITE_BYTES, doctor.SQLITE_ROWS, doctor.SQLITE_WRITERS) == (50_000_000, 100_000, 5)
+
+
 def test_many_rows_are_for_postgresql(any_database, capsys):
     """From 100 000 rows on an SQLite file is said to be due for PostgreSQL, with the command; PostgreSQL never is."""
     prepare(capsys)

@@ -1,6 +1,7 @@
 """The read pool: what it promises to those who read, in good times and in bad ones."""
 
 import asyncio
+from inspect import signature
 
 import asyncpg
 import pytest
@@ -16,6 +17,54 @@ async def test_it_opens_with_the_documented_bounds(postgres_url):
         stats = pool.stats()
         assert (stats.size, stats.idle, stats.in_use, stats.min_size, stats.max_size) == (5, 5, 0, 5, 20)
         assert stats.acquired == 0
+
+
+def test_the_defaults_are_the_documented_ones():
+    """Whoever says nothing gets 50 000 queries a connection, a minute for waiting and asking, five minutes of idleness."""
+    defaults = {
+        name: each.default for name, each in signature(asp.open_pool).parameters.items() if name != "url"
+    }
+    assert defaults == {
+        "min_size": 5, "max_size": 20, "max_queries": 50_000, "timeout": 60.0, "command_timeout": 60.0,
+        "idle_seconds": 300.0,
+    }  # fmt: skip
+
+
+async def backend(pool):
+    """Return the process of the server that serves a reader."""
+    async with pool.acquire() as connection:
+        return await connection.fetchval("SELECT pg_backend_pid()")
+
+
+async def test_a_connection_is_replaced_after_its_queries(postgres_url):
+    """No connection lives for ever: after so many queries another one takes its place."""
+    async with asp.open_pool(postgres_url, min_size=1, max_size=1, max_queries=30) as pool:
+        served = [await backend(pool) for _ in range(40)]
+    assert served[0] == served[1]
+    assert 1 < len(set(served)) < 10
+
+
+async def test_an_idle_connection_is_closed(postgres_url):
+    """What nobody has used for long is given back to the server."""
+    async with asp.open_pool(postgres_url, min_size=1, max_size=3, idle_seconds=0.1) as pool:
+        async with pool.acquire(), pool.acquire(), pool.acquire():
+            assert pool.stats().size == 3
+        for _ in range(100):
+            if pool.stats().size <= 1:
+                break
+            await asyncio.sleep(0.05)
+        assert pool.stats().size <= 1
+        assert (await pool.health_check()).ok
+
+
+async def test_a_query_that_takes_too_long_is_given_up(postgres_url):
+    """A query that gets no answer in time fails, and the pool goes on."""
+    async with asp.open_pool(postgres_url, min_size=1, max_size=1, command_timeout=0.2) as pool:
+        with pytest.raises(TimeoutError):
+            async with pool.acquire() as connection:
+                await connection.fetchval("SELECT pg_sleep(30)")
+        assert (await pool.health_check()).ok
+        assert pool.stats().in_use == 0
 
 
 async def test_it_grows_lends_and_takes_back(postgres_url):

@@ -172,7 +172,7 @@ def open_pool(
         max_queries: After how many queries a connection is replaced.
         timeout: How long to wait for a free connection, in seconds.
         command_timeout: How long a query may take, in seconds.
-        idle_seconds: After how many idle seconds a connection is closed.
+        idle_seconds: After how many idle seconds a connection beyond min_size is closed.
 
     Returns:
         The pool; `async with` opens and closes it.
