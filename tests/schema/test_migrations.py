@@ -221,6 +221,7 @@ import asyncio, sys, time
 from pathlib import Path
 from asp_telemetry.stores.sqlite_connection import open_database
 async def main():
+    print("ready", flush=True)
     while not Path(sys.argv[2]).exists():
         time.sleep(0.001)
     opened = await open_database(Path(sys.argv[1]))
@@ -237,6 +238,8 @@ asyncio.run(main())
         )
         for _ in range(10)
     ]
+    # Whoever is still loading modules meets nobody.
+    assert [process.stdout.readline() for process in started] == ["ready\n"] * 10
     go.touch()
     results = [process.communicate(timeout=90) for process in started]
     assert [process.returncode for process in started] == [0] * 10, results

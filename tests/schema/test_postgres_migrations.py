@@ -304,6 +304,7 @@ import asyncpg
 from asp_telemetry.migrations import Migrator, PostgresTarget
 async def main():
     connection = await asyncpg.connect(sys.argv[1], statement_cache_size=0)
+    print("ready", flush=True)
     while not Path(sys.argv[2]).exists():
         time.sleep(0.001)
     print(len((await Migrator(PostgresTarget(connection)).up()).versions))
@@ -319,6 +320,8 @@ asyncio.run(main())
         )
         for _ in range(10)
     ]
+    # Whoever is still loading modules meets nobody.
+    assert [process.stdout.readline() for process in started] == ["ready\n"] * 10
     go.touch()
     results = [process.communicate(timeout=90) for process in started]
     assert [process.returncode for process in started] == [0] * 10, results
