@@ -7,7 +7,9 @@ import asyncpg
 import pytest
 
 from asp_telemetry.migrations import Migrator, PostgresTarget
+from asp_telemetry.records import RECORDS
 from asp_telemetry.resources import schema_directory
+from asp_telemetry.stores.statements import load_statements
 
 OPTIONAL = schema_directory("postgres") / "optional"
 SAMPLE = (schema_directory("postgres") / "sample_data.sql").read_text()
@@ -185,6 +187,51 @@ CREATE TABLE summed_up (name text, earliest timestamptz, latest timestamptz);
 CREATE PROCEDURE refresh_continuous_aggregate(regclass, timestamptz, timestamptz) LANGUAGE sql
   AS 'INSERT INTO summed_up VALUES ($1, $2, $3)';
 """
+
+
+# What of TimescaleDB 2.22 the commands look into: the names and types of its catalog, with one hypertable half compressed.
+CATALOG = """
+CREATE SCHEMA timescaledb_information;
+CREATE VIEW timescaledb_information.hypertables AS
+  SELECT 'public'::name AS hypertable_schema, 'agent_cost_vector'::name AS hypertable_name, 4::bigint AS num_chunks
+  UNION ALL SELECT 'public', 'bootstrap_metrics', 1 UNION ALL SELECT 'public', 'of_somebody_else', 9;
+CREATE VIEW timescaledb_information.continuous_aggregates AS
+  SELECT 'public'::name AS view_schema, 'daily_cost_summary'::name AS view_name
+  UNION ALL SELECT 'elsewhere', 'another';
+CREATE FUNCTION hypertable_compression_stats(hypertable regclass) RETURNS TABLE (
+  total_chunks bigint, number_compressed_chunks bigint, before_compression_table_bytes bigint,
+  before_compression_index_bytes bigint, before_compression_toast_bytes bigint, before_compression_total_bytes bigint,
+  after_compression_table_bytes bigint, after_compression_index_bytes bigint, after_compression_toast_bytes bigint,
+  after_compression_total_bytes bigint, node_name name) LANGUAGE sql STABLE STRICT AS
+  $$SELECT 4, 2, 600, 300, 100, 1000, 60, 30, 10, 100, NULL::name WHERE $1 = 'agent_cost_vector'::regclass$$;
+CREATE FUNCTION hypertable_detailed_size(hypertable regclass) RETURNS TABLE (
+  table_bytes bigint, index_bytes bigint, toast_bytes bigint, total_bytes bigint, node_name name) LANGUAGE sql STRICT AS
+  $$SELECT 660, 330, NULL::bigint, 990, NULL::name WHERE $1 = 'agent_cost_vector'::regclass
+    UNION ALL SELECT NULL, NULL, NULL, NULL, NULL WHERE $1 = 'bootstrap_metrics'::regclass$$;
+"""
+
+
+async def test_the_state_of_hypertables_is_asked_in_their_words(migrated):
+    """Sizes and compression come from TimescaleDB's own functions, for our tables only, also where nothing is compressed."""
+    if await migrated.fetchval("SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'"):
+        pytest.skip("this server has TimescaleDB, which the commands are tested with as it is")
+    await migrated.execute(CATALOG)
+    asked = load_statements(schema_directory("postgres") / "upkeep.sql")
+    ours = [record.table for record in RECORDS]
+
+    async def answer(name, *values):
+        return [tuple(row) for row in await migrated.fetch(asked[name], *values)]
+
+    assert await answer("hypertables", ours) == [("agent_cost_vector",), ("bootstrap_metrics",)]
+    assert await answer("aggregates") == [("daily_cost_summary",)]
+    assert await answer("compression", ours) == [
+        ("agent_cost_vector", 4, 2, 1000, 100),
+        ("bootstrap_metrics", 1, 0, None, None),
+    ]
+    assert sorted(await answer("hypertable_sizes", ours)) == [
+        ("agent_cost_vector", 660, 330),
+        ("bootstrap_metrics", 0, 0),
+    ]
 
 
 async def test_the_script_for_hypertables_fits_the_schema(migrated):
