@@ -351,6 +351,7 @@ def test_a_locked_table(own_server, url, tmp_path):
         until(lambda: asp.stats()["stored"] > 0)
         asyncio.run(asyncio.wait_for(hold(), LOCKED_SECONDS + 60))
     assert_exactly(url, load)
+    assert load.calls > 10 * LOCKED_SECONDS  # they went on all the time, not only before and after
 
 
 def test_a_poison_record_is_put_aside(url, tmp_path):
