@@ -128,7 +128,7 @@ def test_journals_of_another_user_are_named(database, capsys):
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, timeout=30)
     (journal,) = database.parent.glob("asp-journal/*")
-    for part in (journal, *journal.iterdir()):
+    for part in (*journal.iterdir(), journal):
         part.chmod(0o000)
     lock_up(database)
     capsys.readouterr()
