@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import nan
@@ -18,6 +19,7 @@ _POSTGRES_SCHEMES = frozenset({_POSTGRES, "postgres"})
 _DRIVER = "asyncpg"
 # Options of a PostgreSQL URL that say which database it is.
 _PLACES = ("host", "port", "dbname", "database")
+_SECRETS = ("password", "sslpassword")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20
@@ -224,6 +226,28 @@ def destination_of(url: str) -> str:
     places = [(name, value) for name, value in parse_qsl(parts.query) if name in _PLACES]
     options = f"?{urlencode(places, safe='/,')}" if places and parts.scheme in _POSTGRES_SCHEMES else ""
     return f"{parts.scheme}://{host}{parts.path}{options}"
+
+
+def pasteable(url: str) -> str:
+    """Write a database URL for a command that is advised: whoever connects, and how, but no password.
+
+    Without the user the command would run as somebody else: at best refused, at worst the owner of the tables it makes.
+
+    Example:
+        >>> pasteable("postgresql://ana:secret@/asp?host=/run/postgresql&sslmode=prefer")
+        "'postgresql://ana@/asp?host=/run/postgresql&sslmode=prefer'"
+    """
+    parts = urlsplit(str(url))
+    if parts.scheme not in _POSTGRES_SCHEMES:
+        return shlex.quote(str(url))
+    login, at, host = parts.netloc.rpartition("@")
+    options = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in _SECRETS
+    ]
+    netloc, query = f"{login.partition(':')[0]}{at}{host}", urlencode(options, safe="/,")
+    return shlex.quote(parts._replace(netloc=netloc, query=query).geturl())
 
 
 def default_journal_dir(database: str, variables: Mapping[str, str]) -> Path:

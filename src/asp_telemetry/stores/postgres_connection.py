@@ -11,7 +11,7 @@ import asyncpg
 from asp_telemetry.errors import ConfigurationError, MigrationError
 from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of
+from asp_telemetry.settings import destination_of, pasteable
 from asp_telemetry.stores.postgres_failures import unavailable
 from asp_telemetry.stores.statements import load_statements
 
@@ -110,10 +110,9 @@ async def prepare_schema(connection: Connection, url: str, *, migrate: bool) -> 
     if version == migrator.newest:
         return None
     if not migrate:
-        name = destination_of(url)
         raise MigrationError(
-            f"{name} is at schema version {version} and this asp-telemetry needs {migrator.newest}; run "
-            f"`asp-telemetry migrate up --database {name}`, or pass auto_migrate=True to configure()"
+            f"{destination_of(url)} is at schema version {version} and this asp-telemetry needs {migrator.newest}; run "
+            f"`asp-telemetry migrate up --database {pasteable(url)}`, or pass auto_migrate=True to configure()"
         )
     return await migrator.up()
 
