@@ -62,6 +62,7 @@ def test_odd_file_names_survive(tmp_path, name):
         ({"database": "postgresql://host"}, {}, ["postgresql://host", "names no database"]),
         ({"database": "postgresql:ana:s3cret@host/x"}, {}, ["@host/x", "names no database"]),
         ({"database": "postgresql://ana:s3cret/@host/x"}, {}, ["@host/x", "%XX"]),
+        ({"database": "postgresql://ana:s3@cret@host/x"}, {}, ["@host/x", "%40"]),
         ({"database": "postgresql://ana:s3cret@[::1/x"}, {}, ["@[::1/x", "cannot be read"]),
         ({"database": "ana:s3cret@host/x"}, {}, ["@host/x", "sqlite:///"]),
         (

@@ -149,11 +149,10 @@ def absolute_database(url: str) -> str:
         _ = parts.port
     except ValueError:
         # The error's own text may quote a part of the password.
-        raise ConfigurationError(
-            f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
-            "postgresql://user@host:port/database, and special characters of a password as %XX (@ is %40, / is %2F)"
-        ) from None
+        raise _unreadable(url) from None
     if parts.scheme in _POSTGRES_SCHEMES:
+        if parts.netloc.count("@") > 1:  # the driver would take the rest of the password for the host
+            raise _unreadable(url)
         if not parts.path.strip("/") or "://" not in str(url):
             raise ConfigurationError(
                 f"the database URL {_without_user(url)!r} names no database; write postgresql://user@host/database"
@@ -178,6 +177,13 @@ def require_driver(url: str) -> None:
             f"the database URL {destination_of(url)!r} needs the driver {_DRIVER}, which is not installed; "
             'run: pip install "asp-telemetry[postgres]"'
         )
+
+
+def _unreadable(url: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
+        "postgresql://user@host:port/database, and special characters of a password as %XX (@ is %40, / is %2F)"
+    )
 
 
 def _without_user(url: str) -> str:

@@ -2,7 +2,15 @@
 
 import asyncpg
 
-from asp_telemetry.errors import RowRefusedError, StoreUnavailableError
+from asp_telemetry.errors import ConfigurationError, RowRefusedError, StoreUnavailableError
+
+# What an option of the URL ends in while connecting: those that the driver does not know become settings of the server.
+URL_FAULTS = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.CantChangeRuntimeParamError,
+)
 
 # Classes of SQLSTATE that speak of the values of a row: cardinality, data, integrity constraint, check option, program
 # limit (an index entry or a JSON text that is too big), raised by somebody's own trigger.
@@ -24,6 +32,9 @@ _REMEDIES = {
     "XX": "see the server's log",
 }
 _UNREACHABLE = "check that the server runs and the network reaches it"
+_NO_FILE = (
+    "check the files that the URL names (host=, sslrootcert=, sslcert=, sslkey=) and that the server runs"
+)
 
 
 def explained(error: BaseException, name: str) -> Exception:
@@ -54,13 +65,21 @@ def explained(error: BaseException, name: str) -> Exception:
         return RowRefusedError(f"{type(error).__name__}: {error}")
     if isinstance(error, TimeoutError):
         return StoreUnavailableError(f"{name} did not answer in time; {_UNREACHABLE}")
-    return StoreUnavailableError(f"{name}: {type(error).__name__}: {error}; {_UNREACHABLE}")
+    remedy = _NO_FILE if isinstance(error, FileNotFoundError) else _UNREACHABLE
+    return StoreUnavailableError(f"{name}: {type(error).__name__}: {error}; {remedy}")
 
 
 def unavailable(error: BaseException, name: str) -> StoreUnavailableError:
     """Turn an error into one of ours where no row is involved that could be to blame."""
     found = explained(error, name)
     return found if isinstance(found, StoreUnavailableError) else StoreUnavailableError(f"{name}: {found}")
+
+
+def unusable_url(error: Exception, name: str) -> ConfigurationError:
+    """Tell that an option of the URL is to blame, after one of `URL_FAULTS` while connecting."""
+    return ConfigurationError(
+        f"the database URL {name!r} cannot be used: {error}; correct that option, or take it out of the URL"
+    )
 
 
 def _described(error: asyncpg.PostgresError) -> str:
