@@ -24,13 +24,15 @@ _REMEDIES = {
     "28": "check the user, the password and pg_hba.conf",
     "3D": "create the database, or name another one",
     "40": "it is tried again",
-    "42": "run `asp-telemetry migrate up` as the owner of the tables, and write as the owner or as service_role",
+    "42": "run `asp-telemetry migrate up` as the owner of the tables",
     "53": "free some disk, memory or connections of the server, or raise its limits",
     "55": "another session holds a lock on it; end that session if it lasts",
     "57": "the server is starting, stopping, or has cancelled the statement; see its log",
     "58": "check the disk and the file system of the server",
     "XX": "see the server's log",
 }
+_FORBIDDEN = "connect as the owner of the tables; only to record, a member of service_role is enough"
+_FORBIDDEN_STATE = "42501"
 _UNREACHABLE = "check that the server runs and the network reaches it"
 _NO_FILE = (
     "check the files that the URL names (host=, sslrootcert=, sslcert=, sslkey=) and that the server runs"
@@ -57,7 +59,7 @@ def explained(error: BaseException, name: str) -> Exception:
         state = str(getattr(error, "sqlstate", None) or "XX000")
         if state[:2] in _REFUSALS:
             return RowRefusedError(_described(error))
-        remedy = _REMEDIES.get(state[:2], "see the server's log")
+        remedy = _FORBIDDEN if state == _FORBIDDEN_STATE else _REMEDIES.get(state[:2], "see the server's log")
         return StoreUnavailableError(f"{name}: {_described(error)} (SQLSTATE {state}); {remedy}")
     # DataError and encoding errors are ValueErrors; so is a certificate that cannot be verified, which is an OSError.
     refused = isinstance(error, (ValueError, TypeError, OverflowError)) and not isinstance(error, OSError)
