@@ -11,6 +11,7 @@ from asp_telemetry.settings import (
     absolute_database,
     default_journal_dir,
     destination_of,
+    pasteable,
     resolve,
     sqlite_path,
 )
@@ -61,6 +62,7 @@ def test_odd_file_names_survive(tmp_path, name):
         ({"database": "postgresql://host"}, {}, ["postgresql://host", "names no database"]),
         ({"database": "postgresql:ana:s3cret@host/x"}, {}, ["@host/x", "names no database"]),
         ({"database": "postgresql://ana:s3cret/@host/x"}, {}, ["@host/x", "%XX"]),
+        ({"database": "postgresql://ana:s3@cret@host/x"}, {}, ["@host/x", "%40"]),
         ({"database": "postgresql://ana:s3cret@[::1/x"}, {}, ["@[::1/x", "cannot be read"]),
         ({"database": "ana:s3cret@host/x"}, {}, ["@host/x", "sqlite:///"]),
         (
@@ -100,6 +102,14 @@ def test_the_destination_has_no_credentials():
     url = "postgresql://ana:s3cret@db.example:5433/telemetry?sslpassword=x"
     assert destination_of(url) == "postgresql://db.example:5433/telemetry"
     assert "s3cret" not in str(default_journal_dir(url, {"XDG_STATE_HOME": "/state"}))
+
+
+def test_an_advised_command_connects_as_the_same_user():
+    """What a message tells to run names the user and the options, may be pasted, and holds no password."""
+    url = "postgresql://ana:s3cret@db.example/telemetry?sslmode=require&sslpassword=s3cret&password=s3cret"
+    assert pasteable(url) == "'postgresql://ana@db.example/telemetry?sslmode=require'"
+    assert pasteable("postgresql://ana@db.example/asp") == "postgresql://ana@db.example/asp"
+    assert pasteable("sqlite:////tmp/a%20b.db") == "sqlite:////tmp/a%20b.db"
 
 
 def test_journals_of_a_server_lie_in_the_state_directory():

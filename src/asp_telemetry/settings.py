@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import nan
@@ -18,6 +19,7 @@ _POSTGRES_SCHEMES = frozenset({_POSTGRES, "postgres"})
 _DRIVER = "asyncpg"
 # Options of a PostgreSQL URL that say which database it is.
 _PLACES = ("host", "port", "dbname", "database")
+_SECRETS = ("password", "sslpassword")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20
@@ -147,11 +149,10 @@ def absolute_database(url: str) -> str:
         _ = parts.port
     except ValueError:
         # The error's own text may quote a part of the password.
-        raise ConfigurationError(
-            f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
-            "postgresql://user@host:port/database, and special characters of a password as %XX (@ is %40, / is %2F)"
-        ) from None
+        raise _unreadable(url) from None
     if parts.scheme in _POSTGRES_SCHEMES:
+        if parts.netloc.count("@") > 1:  # the driver would take the rest of the password for the host
+            raise _unreadable(url)
         if not parts.path.strip("/") or "://" not in str(url):
             raise ConfigurationError(
                 f"the database URL {_without_user(url)!r} names no database; write postgresql://user@host/database"
@@ -176,6 +177,13 @@ def require_driver(url: str) -> None:
             f"the database URL {destination_of(url)!r} needs the driver {_DRIVER}, which is not installed; "
             'run: pip install "asp-telemetry[postgres]"'
         )
+
+
+def _unreadable(url: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the host or port of the database URL {_without_user(url)!r} cannot be read; write "
+        "postgresql://user@host:port/database, and special characters of a password as %XX (@ is %40, / is %2F)"
+    )
 
 
 def _without_user(url: str) -> str:
@@ -224,6 +232,28 @@ def destination_of(url: str) -> str:
     places = [(name, value) for name, value in parse_qsl(parts.query) if name in _PLACES]
     options = f"?{urlencode(places, safe='/,')}" if places and parts.scheme in _POSTGRES_SCHEMES else ""
     return f"{parts.scheme}://{host}{parts.path}{options}"
+
+
+def pasteable(url: str) -> str:
+    """Write a database URL for a command that is advised: whoever connects, and how, but no password.
+
+    Without the user the command would run as somebody else: at best refused, at worst the owner of the tables it makes.
+
+    Example:
+        >>> pasteable("postgresql://ana:secret@/asp?host=/run/postgresql&sslmode=prefer")
+        "'postgresql://ana@/asp?host=/run/postgresql&sslmode=prefer'"
+    """
+    parts = urlsplit(str(url))
+    if parts.scheme not in _POSTGRES_SCHEMES:
+        return shlex.quote(str(url))
+    login, at, host = parts.netloc.rpartition("@")
+    options = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in _SECRETS
+    ]
+    netloc, query = f"{login.partition(':')[0]}{at}{host}", urlencode(options, safe="/,")
+    return shlex.quote(parts._replace(netloc=netloc, query=query).geturl())
 
 
 def default_journal_dir(database: str, variables: Mapping[str, str]) -> Path:

@@ -78,7 +78,7 @@ async def test_rows_are_never_lost_unasked(new_database, tmp_path):
     )
     assert await held_rows(target.url) == {"execution_traces": 1}
     before = await target.everything()
-    with pytest.raises(BackupError, match=r"execution_traces 1\).*--force"):
+    with pytest.raises(BackupError, match=r"execution_traces 1\).*--yes"):
         await restore(target.url, summary.path)
     assert await target.everything() == before
     await restore(target.url, summary.path, replace=True)

@@ -79,8 +79,29 @@ def test_what_makes_no_sense(database, capsys, tmp_path):
     assert run(["backup", "--format", "tar"]) == 1
     assert "'tar'" in capsys.readouterr().err
     assert run(["backup", "--keep", "0"]) == 2
-    assert run(["restore", str(tmp_path / "none.db"), "--force"]) == 1
-    assert "none.db.json does not exist" in capsys.readouterr().err
+    assert run(["restore", str(tmp_path / "none.db"), "--yes"]) == 1
+    assert "none.db does not exist" in capsys.readouterr().err
+
+
+def test_nobody_is_asked_about_a_backup_that_cannot_be_restored(database, capsys, tmp_path, monkeypatch):
+    """A missing, unaccompanied, damaged or unfitting backup is refused before the question whether rows may go."""
+    assert run(["backup", "--to", str(tmp_path / "b"), "--json"]) == 0
+    whole = Path(json.loads(capsys.readouterr().out)["backup"])
+    damaged, alone = tmp_path / "damaged", tmp_path / "alone"
+    for copied in (damaged, alone):
+        copied.write_bytes(whole.read_bytes() + b"!")
+    damaged.with_name("damaged.json").write_bytes(whole.with_name(f"{whole.name}.json").read_bytes())
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    for name, told in (
+        ("none", "none does not exist"),
+        ("alone", "alone.json does not exist"),
+        ("damaged", "bytes instead of"),
+    ):
+        capsys.readouterr()
+        assert run(["restore", str(tmp_path / name)]) == 1
+        shown = capsys.readouterr().err
+        assert told in shown
+        assert "Replace it?" not in shown
 
 
 def test_sqlite_needs_no_driver_of_postgres():

@@ -139,6 +139,8 @@ def test_reset_upgrades_first(any_database, capsys):
 
 def test_up_down_and_status(any_database, capsys):
     """The schema goes up to a version, to the newest and down again; the status follows."""
+    assert run(["migrate", "status"]) == 0
+    assert "(holds nothing yet)" in capsys.readouterr().out
     assert report(capsys, "migrate", "status")["exists"] is False
     assert report(capsys, "migrate", "up", "--to", "2")["versions"] == ALL[:2]
     found = report(capsys, "migrate", "status")

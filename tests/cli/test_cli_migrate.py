@@ -32,10 +32,10 @@ def report(capsys, *arguments):
 
 
 def test_status_of_a_missing_database_makes_none(capsys):
-    """Status says that the database does not exist and what is pending, and creates nothing."""
+    """Status says that there is nothing and what is pending, and creates nothing."""
     assert run(["migrate", "status"]) == 0
     shown = capsys.readouterr().out
-    assert "does not exist yet" in shown
+    assert "holds nothing yet" in shown
     assert "pending" in shown
     assert not Path("a.db").exists()
 

@@ -171,3 +171,48 @@ def test_a_backup_does_not_ask_to_replace_what_is_not_ours(any_database, capsys,
     shown = capsys.readouterr().err
     assert "did not make: defect_log" in shown
     assert "Replace it?" not in shown
+
+
+@pytest.fixture
+def stranger(postgres_server, postgres_url, monkeypatch):
+    """Make a database with tables, and be an ordinary user who may use its schema and nothing in it."""
+    assert run(["init", "--database", postgres_url]) == 0
+    schema = postgres_url.split("//")[1].split("@")[0]
+    name = f"stranger_of_{schema}"
+    postgres_server.psql(
+        f"CREATE ROLE {name} LOGIN; ALTER ROLE {name} SET search_path = {schema}; GRANT USAGE ON SCHEMA {schema} TO {name}"
+    )
+    monkeypatch.setenv("ASP_DATABASE_URL", postgres_url.replace(f"{schema}@", f"{name}@"))
+    yield schema, name
+    postgres_server.psql(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.parametrize(
+    ("grant", "told"),
+    [
+        ("SELECT", "row-level security hides every row from this user"),
+        ("TRIGGER", "permission denied for table schema_migrations"),
+    ],
+)
+def test_a_user_without_rights_is_told_whom_to_be(postgres_server, stranger, capsys, grant, told):
+    """Tables that a user may not read, or whose rows it may not see, do not count as missing or not migrated."""
+    schema, name = stranger
+    postgres_server.psql(f"GRANT {grant} ON ALL TABLES IN SCHEMA {schema} TO {name}")
+    for command in (["stats"], ["migrate", "status"], ["migrate", "up"], ["drain"], ["backup"], ["doctor"]):
+        capsys.readouterr()
+        assert run(command) == 1
+        shown = capsys.readouterr()
+        said = shown.out if command == ["doctor"] else shown.err
+        assert f"schema '{schema}': {told}; connect as the owner of the tables" in said
+
+
+def test_a_recorder_is_told_what_only_owners_may(postgres_server, stranger, capsys, tmp_path):
+    """A member of service_role may record and look, but needs the owner for what row-level security forbids it."""
+    _, name = stranger
+    postgres_server.psql(f"GRANT service_role TO {name}")
+    for command in (["stats"], ["migrate", "status"], ["drain"], ["doctor"]):
+        assert run(command) == 0
+    for command in (["backup", "--to", str(tmp_path)], ["init", "--reset", "--yes"]):
+        capsys.readouterr()
+        assert run(command) == 1
+        assert "(SQLSTATE 42501); connect as the owner of the tables" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import pytest
 from copying_databases import contents, make, meanwhile, query
@@ -73,6 +74,18 @@ async def test_a_killed_copy_goes_on(way, stage, number):
     assert await contents(way.target) == await contents(way.source)
     for table in report.tables[:-1]:
         assert table.written == 60 - written[table.name], "what had been committed is not written again"
+
+
+async def test_what_is_adapted_is_counted_once(tmp_path, postgres_url):
+    """A copy that goes on names as many adapted values as there are, not also those it compared on the way."""
+    way = SimpleNamespace(source=f"sqlite:///{tmp_path}/a.db", target=postgres_url)
+    await make(way.source)
+    await fill(way.source, 5)
+    await query(way.source, "UPDATE task_metadata SET defect_density = 0.1234567 WHERE task_id = 'KEY-2'")
+    killed(way, "verify", 0)
+    report = await copy_database(way.source, way.target)
+    assert (report.state, report.same) == ("resumed", True)
+    assert report.adapted["defect_density: rounded to 3 decimals"] == 1
 
 
 async def test_a_copy_killed_at_any_moment_goes_on(way):

@@ -81,12 +81,27 @@ async def test_tls_that_the_server_has_not_is_not_left_out(postgres_server, post
         await open_store(f"{postgres_url}?sslmode=require").open()
 
 
-async def test_a_misspelt_option_is_told(postgres_url):
-    """A URL with an sslmode that does not exist is refused with its name and those that do."""
-    url = f"{postgres_url}?sslmode=maybe"
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("sslmode=maybe", "`sslmode` parameter must be one of"),
+        ("connect_timeout=5", '"connect_timeout"; correct that option'),
+        ("statement_timeout=soon", '"statement_timeout": "soon"; correct that option'),
+        ("max_connections=5", '"max_connections" cannot be changed'),
+    ],
+)
+async def test_an_option_that_does_not_work_is_told(postgres_url, option, told):
+    """A URL with an option that driver and server do not know, or a value that they refuse, is itself to blame."""
+    url = f"{postgres_url}?{option}"
     for opening in (open_store(url).open(), open_pool(url).__aenter__()):
-        with pytest.raises(ConfigurationError, match="`sslmode` parameter must be one of"):
+        with pytest.raises(ConfigurationError, match=told):
             await opening
+
+
+async def test_a_certificate_that_is_not_there_is_asked_for(postgres_url):
+    """The system does not say which file it misses; the message names the options that name one."""
+    with pytest.raises(StoreUnavailableError, match="sslrootcert="):
+        await open_store(f"{postgres_url}?sslmode=verify-full&sslrootcert=/none.pem").open()
 
 
 async def test_a_unix_socket_is_used_when_the_url_names_its_folder(postgres_server, postgres_url):

@@ -383,7 +383,7 @@ def test_records_wait_for_the_migration(url, tmp_path, caplog):
     assert asp.stats()["pending"] == 10
     warnings = [text for text in caplog.messages if "migrate up" in text]
     assert len(warnings) == 1
-    assert "asp-telemetry migrate up --database postgresql://127.0.0.1" in warnings[0]
+    assert f"asp-telemetry migrate up --database {url}`" in warnings[0]
     assert query(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")[0]["count"] == 0
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     command = [

@@ -2,7 +2,7 @@
 
 from asp_telemetry.backups.backup import BackupSummary, back_up
 from asp_telemetry.backups.manifest import Manifest, TableSum
-from asp_telemetry.backups.restore import RestoreSummary, held_rows, restore
+from asp_telemetry.backups.restore import RestoreSummary, held_rows, require_restorable, restore
 from asp_telemetry.backups.schedule import cron_line
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "back_up",
     "cron_line",
     "held_rows",
+    "require_restorable",
     "restore",
 ]

@@ -123,6 +123,8 @@ def read_manifest(backup: Path) -> Manifest:
         found = json.loads(path.read_text(encoding="utf-8"))
         return _parsed(found, path)
     except FileNotFoundError as error:
+        if not backup.exists():
+            raise BackupError(f"{backup} does not exist; name another backup") from error
         raise BackupError(
             f"{path} does not exist, and without it nobody knows what {backup.name} should hold; a backup is these two "
             "files, copy both"

@@ -52,15 +52,13 @@ async def restore(
             restored is not equal to the backup.
     """
     url, say = absolute_database(url), tell or (lambda _: None)
-    manifest = read_manifest(backup)
-    _require_fitting(manifest, backup, url)
     say("reading the backup")
-    await anyio.to_thread.run_sync(require_intact, backup, manifest)
+    manifest = await require_restorable(url, backup)
     held = await held_rows(url)
     if held and not replace:
         told = ", ".join(f"{name} {count}" for name, count in held.items())
         raise BackupError(
-            f"{destination_of(url)} holds rows that would be lost ({told}); name another database, or use --force"
+            f"{destination_of(url)} holds rows that would be lost ({told}); name another database, or use --yes"
         )
     aside = None
     if is_sqlite(url):
@@ -72,6 +70,25 @@ async def restore(
 
         await restore_postgres(backup, manifest, url, say)
     return RestoreSummary(manifest, destination_of(url), aside)
+
+
+async def require_restorable(url: str, backup: Path) -> Manifest:
+    """Make sure that a backup is whole and fits into a database, without touching that.
+
+    Args:
+        url: The database.
+        backup: The backup, with its manifest beside it.
+
+    Returns:
+        What the backup holds.
+
+    Raises:
+        BackupError: If it is missing, damaged, or of another kind of database.
+    """
+    manifest = read_manifest(backup)
+    _require_fitting(manifest, backup, absolute_database(url))
+    await anyio.to_thread.run_sync(require_intact, backup, manifest)
+    return manifest
 
 
 async def held_rows(url: str) -> dict[str, int]:
@@ -103,9 +120,9 @@ async def held_rows(url: str) -> dict[str, int]:
 def _require_fitting(manifest: Manifest, backup: Path, url: str) -> None:
     """Refuse what belongs into the other database, or was made by migrations that this code does not have."""
     if is_sqlite(url) != (manifest.kind == "sqlite"):
-        there = "SQLite" if is_sqlite(url) else "PostgreSQL"
+        there = "an SQLite" if is_sqlite(url) else "a PostgreSQL"
         raise BackupError(
-            f"{backup} is from {manifest.database} and does not fit into a {there} database; restore it into one of its "
+            f"{backup} is from {manifest.database} and does not fit into {there} database; restore it into one of its "
             "own kind, and use `asp-telemetry copy` from there"
         )
     known = tuple(

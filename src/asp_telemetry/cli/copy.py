@@ -15,6 +15,7 @@ from asp_telemetry.cli.options import JsonOption
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.copying import CopyReport, Difference, Progress, copy_database
 from asp_telemetry.errors import VerificationError
+from asp_telemetry.settings import absolute_database, pasteable
 
 _STAGES = {"copy": "reading and copying", "verify": "verifying", "finish": "finishing"}
 
@@ -49,6 +50,8 @@ def copy(
         print_json({**asdict(found), "same": found.same})
     else:
         _print(found)
+        if found.same:
+            _print_what_follows(found, source, target)
     if not found.same:
         raise VerificationError(_told(found))
 
@@ -104,11 +107,13 @@ def _print(report: CopyReport) -> None:
         )
     for difference in report.differences:
         print(_described(difference))
-    if not report.same:
-        return
+
+
+def _print_what_follows(report: CopyReport, source: str, target: str) -> None:
     print(f"verified: {report.rows} rows, every checksum the same; {report.seconds:.1f} s")
+    old, new = pasteable(absolute_database(source)), pasteable(absolute_database(target))
     print(f"both have the identity {report.identity}; to finish what waits in journals of the old database:")
-    print(f"  asp-telemetry drain --database {report.target} --copied-from {report.source}")
+    print(f"  asp-telemetry drain --database {new} --copied-from {old}")
     if report.source_moved:
         print(
             "the source has taken in records since the copy began, which the target does not have: stop what writes to "

@@ -88,7 +88,7 @@ def status(
             }
         )
         return
-    print(f"{settings.destination}{'' if found.exists else ' (does not exist yet)'}")
+    print(f"{settings.destination}{'' if found.exists else ' (holds nothing yet)'}")
     if found.original:
         print("made by the original scripts; `asp-telemetry migrate up` backs it up and upgrades it")
     print_table(

@@ -6,7 +6,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from asp_telemetry.backups import RestoreSummary, held_rows, restore
+from asp_telemetry.backups import RestoreSummary, held_rows, require_restorable, restore
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.cli.progress import showing
@@ -25,7 +25,7 @@ def run_restore(
     database: DatabaseOption = None,
     db_path: DbPathOption = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace what the database holds without asking.")
+        bool, typer.Option("--yes", "--force", help="Replace what the database holds without asking.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,10 +35,11 @@ def run_restore(
     if not force:
         held = anyio.run(held_rows, settings.database)
         if held:
+            anyio.run(require_restorable, settings.database, backup.absolute())
             typer.echo(f"This replaces everything in {settings.destination}:", err=True)
             tell_rows(held)
             tell_of_living(look_into_journals(settings, None, None))
-            confirm("Replace it?", option="--force")
+            confirm("Replace it?")
             replace = True
     summary = anyio.run(_run, settings.database, backup.absolute(), replace)
     manifest = summary.manifest

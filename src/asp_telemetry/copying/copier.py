@@ -144,7 +144,9 @@ class _Copy:
         checksum = Checksum()
         again = again and bool((await self._target.counts([table]))[table.name])
         if again:
+            adapted = self._source.adapted.copy()
             mark = await self._remove_vanished(table, mark)
+            self._source.adapted = adapted  # its rows are read once more below, and counted there
         async for rows in self._source.rows(table):
             forms = canonical_rows(table, rows)
             checksum.add(forms)

@@ -16,7 +16,7 @@ from asp_telemetry.copying.postgres_values import copied, normal, selected
 from asp_telemetry.errors import MigrationError, RowRefusedError, StoreUnavailableError
 from asp_telemetry.migrations import Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of
+from asp_telemetry.settings import destination_of, pasteable
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, prepare_schema
 from asp_telemetry.stores.postgres_failures import explained
 from asp_telemetry.stores.statements import load_statements
@@ -43,6 +43,7 @@ class PostgresDatabase:
 
     def __init__(self, connection: Connection, url: str) -> None:
         self.name = destination_of(url)
+        self._pasteable = pasteable(url)
         self.adapted: Adapted = Counter()
         self._connection = connection
         self._sql = load_statements(schema_directory("postgres") / "copying.sql")
@@ -55,7 +56,7 @@ class PostgresDatabase:
         if version != migrator.newest:
             raise MigrationError(
                 f"{self.name} is at schema version {version} and this asp-telemetry copies version {migrator.newest}; "
-                f"run `asp-telemetry migrate up --database {self.name}`"
+                f"run `asp-telemetry migrate up --database {self._pasteable}`"
             )
 
     async def require_owner(self) -> None:
@@ -87,7 +88,7 @@ class PostgresDatabase:
         rows = await self._fetch(IDENTITY, "")
         if not rows:
             raise MigrationError(
-                f"{self.name} has no row in database_identity; run `asp-telemetry init` on it"
+                f"{self.name} has no row in database_identity; run `asp-telemetry init --database {self._pasteable}`"
             )
         return rows[0]
 

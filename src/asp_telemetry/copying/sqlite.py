@@ -19,7 +19,7 @@ from asp_telemetry.copying.failures import interfered, refused
 from asp_telemetry.copying.values import Adapted, from_sqlite, to_sqlite
 from asp_telemetry.errors import ConfigurationError, MigrationError, RowRefusedError
 from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
-from asp_telemetry.settings import destination_of, sqlite_path
+from asp_telemetry.settings import destination_of, pasteable, sqlite_path
 from asp_telemetry.stores.legacy import is_legacy
 from asp_telemetry.stores.sqlite_connection import connect, open_database
 
@@ -34,6 +34,7 @@ class SqliteDatabase:
 
     def __init__(self, connection: aiosqlite.Connection, url: str) -> None:
         self.name = destination_of(url)
+        self._pasteable = pasteable(url)
         self.adapted: Adapted = Counter()
         self._connection = connection
         self._lenient = False
@@ -46,7 +47,7 @@ class SqliteDatabase:
         if version != migrator.newest:
             raise MigrationError(
                 f"{self.name} is at schema version {version} and this asp-telemetry copies version {migrator.newest}; "
-                f"run `asp-telemetry migrate up --database {self.name}`"
+                f"run `asp-telemetry migrate up --database {self._pasteable}`"
             )
 
     @asynccontextmanager
@@ -65,7 +66,7 @@ class SqliteDatabase:
         rows = await self._fetch(IDENTITY, "")
         if not rows:
             raise MigrationError(
-                f"{self.name} has no row in database_identity; run `asp-telemetry init` on it"
+                f"{self.name} has no row in database_identity; run `asp-telemetry init --database {self._pasteable}`"
             )
         return rows[0]
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 # Two halves of the lock's number: ours, then the schema's. It ends with the transaction, as a pooler demands.
 _LOCK = "SELECT pg_advisory_xact_lock(1634955380, hashtext(current_schema()))"
+# Policies let service_role read everything, and nobody else the ledger.
+_HIDDEN = """
+SELECT row_security_active('schema_migrations') AND NOT EXISTS (
+    SELECT FROM pg_roles WHERE rolname = 'service_role' AND pg_has_role(oid, 'USAGE')
+)
+"""
 _LEDGER = ("version", "name", "checksum", "applied_at", "duration_ms")
 _OURS = tuple(record.table for record in RECORDS)
 _MODEL = "asp_telemetry_model"
@@ -24,6 +30,7 @@ _MODEL = "asp_telemetry_model"
 _LOCK_TIMEOUT = "30s"
 _STEP_SECONDS = 3600.0
 
+_FORBIDDEN = "connect as the owner of the tables; only to record, a member of service_role is enough"
 _REMEDIES = {
     "08": "check that the server runs and the network reaches it",
     "25": "it may be a standby, or be set to read only; name the primary server",
@@ -63,7 +70,8 @@ class PostgresTarget:
             database, schema = (await self._rows("SELECT current_database(), current_schema()"))[0]
             if schema is None:
                 raise MigrationError(
-                    f"no schema of the search path exists in database {database!r}; create one, or set search_path"
+                    f"no schema of the search path exists in database {database!r}, or this user may not use it; create one, "
+                    "or set search_path"
                 )
             self._name = f"database {database!r}, schema {schema!r}"
         return self._name
@@ -84,12 +92,17 @@ class PostgresTarget:
 
     async def applied(self) -> tuple[AppliedMigration, ...]:
         """Read the ledger in order; empty where there is none."""
+        await self.describe()
         if not await self._has_ledger():
             return ()
         rows = await self._rows(
             "SELECT version, name, checksum, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), "
             "duration_ms::float8 FROM schema_migrations ORDER BY version"
         )
+        if not rows and (await self._rows(_HIDDEN))[0][0]:
+            raise MigrationError(
+                f"{self._told}: row-level security hides every row from this user; {_FORBIDDEN}"
+            )
         return tuple(AppliedMigration(*row) for row in rows)
 
     async def unknown_tables(self) -> tuple[str, ...]:
@@ -227,22 +240,24 @@ class PostgresTarget:
     async def _rows(self, sql: str, *values: object) -> list[Any]:
         """Read within a transaction, because a pooler may give each statement outside of one another session."""
         if self._connection.is_in_transaction():
-            with self._mapped():
+            with self._mapped(_FORBIDDEN):
                 return list(await self._connection.fetch(sql, *values))
         await self._execute("BEGIN READ ONLY")
         try:
-            with self._mapped():
+            with self._mapped(_FORBIDDEN):
                 return list(await self._connection.fetch(sql, *values))
         finally:
             await self._roll_back()
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def _mapped(self, forbidden: str = "") -> Iterator[None]:
         import asyncpg  # noqa: PLC0415 - the driver is an extra
 
         try:
             yield
         except (asyncpg.PostgresError, *_network_errors()) as error:
+            if forbidden and isinstance(error, asyncpg.InsufficientPrivilegeError):
+                raise MigrationError(f"{self._told}: {error}; {forbidden}") from error
             raise _explained(error, self._told) from error
 
 

@@ -13,7 +13,7 @@ import asyncpg
 from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
 from asp_telemetry.settings import absolute_database, destination_of, is_sqlite
 from asp_telemetry.stores.postgres_connection import CONNECT_SECONDS, Connection, check_version, reading
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import URL_FAULTS, unavailable, unusable_url
 
 _TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
@@ -63,10 +63,8 @@ class ReadPool:
             await self._pool
             async with self._pool.acquire() as connection:
                 check_version(connection, self._name)
-        except asyncpg.ClientConfigurationError as error:
-            raise ConfigurationError(
-                f"the database URL {self._name!r} cannot be used: {error}; correct it"
-            ) from error
+        except URL_FAULTS as error:
+            raise unusable_url(error, self._name) from error
         except _TROUBLE as error:
             raise unavailable(error, self._name) from error
         return self

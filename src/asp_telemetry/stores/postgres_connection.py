@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import asyncpg
 
-from asp_telemetry.errors import ConfigurationError, MigrationError
+from asp_telemetry.errors import MigrationError
 from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.settings import destination_of, pasteable
+from asp_telemetry.stores.postgres_failures import URL_FAULTS, unavailable, unusable_url
 from asp_telemetry.stores.statements import load_statements
 
 OLDEST_SERVER = 15
@@ -55,8 +55,8 @@ async def connect(url: str, *, command_seconds: float | None = None) -> Connecti
             command_timeout=COMMAND_SECONDS if command_seconds is None else command_seconds,
             statement_cache_size=0,
         )
-    except asyncpg.ClientConfigurationError as error:
-        raise ConfigurationError(f"the database URL {name!r} cannot be used: {error}; correct it") from error
+    except URL_FAULTS as error:
+        raise unusable_url(error, name) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise unavailable(error, name) from error
     try:
@@ -110,10 +110,9 @@ async def prepare_schema(connection: Connection, url: str, *, migrate: bool) -> 
     if version == migrator.newest:
         return None
     if not migrate:
-        name = destination_of(url)
         raise MigrationError(
-            f"{name} is at schema version {version} and this asp-telemetry needs {migrator.newest}; run "
-            f"`asp-telemetry migrate up --database {name}`, or pass auto_migrate=True to configure()"
+            f"{destination_of(url)} is at schema version {version} and this asp-telemetry needs {migrator.newest}; run "
+            f"`asp-telemetry migrate up --database {pasteable(url)}`, or pass auto_migrate=True to configure()"
         )
     return await migrator.up()
 

@@ -85,9 +85,10 @@ async def _schema(upkeep: Upkeep) -> Finding:
     states = await upkeep.states()
     migrate = "run `asp-telemetry migrate up`"
     if not states.exists:
-        return Finding(
-            "schema", "problem", f"{upkeep.name} holds nothing yet", "run `asp-telemetry init`, or record something"
-        )  # fmt: skip
+        make = "run `asp-telemetry init`"
+        if upkeep.dialect == "sqlite":  # PostgreSQL is migrated only when told to
+            make += ", or record something"
+        return Finding("schema", "problem", f"{upkeep.name} holds nothing yet", make)
     if states.original:
         return Finding("schema", "problem", f"{upkeep.name} was made by the original scripts", migrate)
     for state in states.migrations:

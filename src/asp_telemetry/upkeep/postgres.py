@@ -1,7 +1,7 @@
 """Looks after a PostgreSQL database on a person's behalf: the schema that the search path names first."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -226,7 +226,7 @@ class PostgresUpkeep:
         started, before, warnings = perf_counter(), await self.size_bytes(), list[str]()
         async with self._begun(seconds=_PATIENCE_SECONDS) as connection:
             # PostgreSQL only warns of a table that this user may not vacuum.
-            connection.add_log_listener(lambda _, message: warnings.append(str(message)))
+            connection.add_log_listener(lambda _, message: warnings.append(str(message.message)))
             for (table,) in await self._look(connection, "tables", _OURS):
                 report(f"vacuuming and analysing {table}")
                 await connection.execute(f"VACUUM (ANALYZE) {table}")
@@ -241,7 +241,7 @@ class PostgresUpkeep:
             milliseconds=round((perf_counter() - started) * 1000, 3),
             reindexed=rebuilt,
             compression=compression,
-            warnings=tuple(warnings),
+            warnings=_gathered(warnings),
         )
 
     async def orphans(self) -> tuple[Orphans, ...]:
@@ -331,6 +331,18 @@ def _script(name: str) -> tuple[str, list[str]]:
     sql = (schema_directory("postgres") / "optional" / name).read_text(encoding="utf-8")
     inside, _, behind_it = sql.partition("\nCOMMIT;\n")
     return _BRACKETS.sub("", inside), _CALLS.findall(behind_it)
+
+
+def _gathered(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Say once, with all names, what the server says of each table alike."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for warning in warnings:
+        before, quote, rest = warning.partition('"')
+        name, _, after = rest.partition('"')
+        names.setdefault((before, after), []).append(f"{quote}{name}{quote}")
+    return tuple(
+        f"{before}{', '.join(dict.fromkeys(found))}{after}" for (before, after), found in names.items()
+    )
 
 
 def _quoted(name: str) -> str:

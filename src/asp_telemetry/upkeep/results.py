@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from asp_telemetry.migrations import MigrationState, MigrationSummary
 from asp_telemetry.records import DatabaseIdentity, JournalCheckpoint, SchemaMigration
-from asp_telemetry.settings import destination_of
+from asp_telemetry.settings import pasteable
 from asp_telemetry.stores.legacy import LegacyUpgrade
 from asp_telemetry.upkeep.relations import Relation
 
@@ -162,4 +162,4 @@ def behind(name: str, url: str, version: int) -> str:
         >>> behind("/tmp/a.db", "sqlite:////tmp/a.db", 0)
         '/tmp/a.db is at schema version 0; run `asp-telemetry migrate up --database sqlite:////tmp/a.db` first'
     """
-    return f"{name} is at schema version {version}; run `asp-telemetry migrate up --database {destination_of(url)}` first"
+    return f"{name} is at schema version {version}; run `asp-telemetry migrate up --database {pasteable(url)}` first"
