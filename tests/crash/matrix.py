@@ -143,8 +143,8 @@ class Matrix:
         anyio.run(drain)
 
     def journals(self) -> list[Path]:
-        """Return the journals that wait."""
-        return sorted((self.folder / "asp-journal").glob("*"))
+        """Return the journals that wait; what a killed process leaves of one that it has emptied goes a minute later."""
+        return sorted(path.parent for path in (self.folder / "asp-journal").glob("*/journal.json"))
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """Ask the database."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from asp_telemetry.guard import note
 from asp_telemetry.journal.outlet import ForeignOutlet, find_journals
+from asp_telemetry.journal.remains import remove_remains
 from asp_telemetry.writer.drainer import Drainer
 from asp_telemetry.writer.sink import Sink
 
@@ -58,6 +59,7 @@ class Adoption:
         known = {outlet.journal_id for outlet in self.outlets} | {self._own}
         self.elsewhere = []
         for base in self._bases:
+            remove_remains(base)
             for found in find_journals(base):
                 if found.journal_id in known:
                     continue
