@@ -6,14 +6,12 @@ The text is what `COPY table (columns) TO STDOUT` writes, in UTF-8 and UTC
 """
 
 import zipfile
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from pathlib import Path
 
 import anyio
 
-from asp_telemetry.backups.manifest import RowSum, TableSum
-from asp_telemetry.backups.postgres import Columns, Lines, Tell, read_table
+from asp_telemetry.backups.manifest import TableSum
+from asp_telemetry.backups.postgres import Columns, Lines, Tables, Tell, read_table
 from asp_telemetry.errors import BackupError
 from asp_telemetry.stores.postgres_connection import Connection
 
@@ -43,7 +41,7 @@ async def write_archive(
     return sums
 
 
-async def read_archive(file: Path, columns: Columns) -> AsyncGenerator[tuple[str, tuple[str, ...], Lines]]:
+async def read_archive(file: Path, columns: Columns) -> Tables:
     """Read the tables of a file, one after the other; each has to be read to its end before the next.
 
     Args:
@@ -62,29 +60,6 @@ async def read_archive(file: Path, columns: Columns) -> AsyncGenerator[tuple[str
                 yield table, names, _lines(archive, table)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise BackupError(f"{file} is damaged: {error}; take another backup") from error
-
-
-async def archive_sums(file: Path, columns: Columns) -> dict[str, TableSum]:
-    """Add up the tables of a file.
-
-    Args:
-        file: The file.
-        columns: The columns of each table, from the manifest.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        BackupError: If the file is damaged.
-    """
-    sums = {}
-    async with aclosing(read_archive(file, columns)) as tables:
-        async for table, names, lines in tables:
-            added = RowSum()
-            async for batch in lines:
-                added.add(batch)
-            sums[table] = added.of(names)
-    return sums
 
 
 async def _lines(archive: zipfile.ZipFile, table: str) -> Lines:

@@ -9,8 +9,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +16,7 @@ import anyio
 from anyio.abc import ByteReceiveStream
 
 from asp_telemetry.backups.credentials import password_apart
-from asp_telemetry.backups.manifest import RowSum, TableSum
-from asp_telemetry.backups.postgres import Lines, quoted
+from asp_telemetry.backups.postgres import Lines, Tables, quoted
 from asp_telemetry.errors import BackupError
 
 # Where Debian and its relatives keep several versions side by side.
@@ -99,7 +96,7 @@ async def write_dump(
         raise BackupError(f"pg_dump failed: {' '.join(done.stderr.decode(errors='replace').split())}")
 
 
-async def read_dump(programs: Programs, file: Path) -> AsyncGenerator[tuple[str, tuple[str, ...], Lines]]:
+async def read_dump(programs: Programs, file: Path) -> Tables:
     """Read the rows of a dump, one table after the other; each has to be read to its end before the next.
 
     Args:
@@ -131,29 +128,6 @@ async def read_dump(programs: Programs, file: Path) -> AsyncGenerator[tuple[str,
         text = " ".join(told.read().decode(errors="replace").split())
     if process.returncode:
         raise BackupError(f"pg_restore cannot read {file}: {text}; take another backup")
-
-
-async def dump_sums(programs: Programs, file: Path) -> dict[str, TableSum]:
-    """Add up the tables of a dump.
-
-    Args:
-        programs: What to run.
-        file: The dump.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        BackupError: If pg_restore cannot read it.
-    """
-    sums = {}
-    async with aclosing(read_dump(programs, file)) as tables:
-        async for table, columns, lines in tables:
-            added = RowSum()
-            async for batch in lines:
-                added.add(batch)
-            sums[table] = added.of(columns)
-    return sums
 
 
 class _Script:

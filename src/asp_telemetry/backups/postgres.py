@@ -1,7 +1,7 @@
 """Reads and fills the tables of a PostgreSQL database as COPY text, and adds them up on the way."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import anyio
 import asyncpg
@@ -20,6 +20,7 @@ _TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
 
 Columns = dict[str, tuple[str, ...]]
 Lines = AsyncIterator[list[bytes]]
+Tables = AsyncGenerator[tuple[str, tuple[str, ...], Lines]]
 Write = Callable[[bytes], object]
 Tell = Callable[[str], None]
 
@@ -126,6 +127,28 @@ async def table_sums(connection: Connection, columns: Columns, tell: Tell) -> di
     for table, names in columns.items():
         tell(table)
         sums[table] = await read_table(connection, table, names, None)
+    return sums
+
+
+async def file_sums(tables: Tables) -> dict[str, TableSum]:
+    """Add up the tables of a file.
+
+    Args:
+        tables: What reads the file.
+
+    Returns:
+        What each holds.
+
+    Raises:
+        BackupError: If the file is damaged.
+    """
+    sums = {}
+    async with aclosing(tables):
+        async for table, names, lines in tables:
+            added = RowSum()
+            async for batch in lines:
+                added.add(batch)
+            sums[table] = added.of(names)
     return sums
 
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from asp_telemetry.backups.copy_archive import archive_sums, read_archive, write_archive
-from asp_telemetry.backups.dump import dump_sums, find_programs, read_dump, write_dump
+from asp_telemetry.backups.copy_archive import read_archive, write_archive
+from asp_telemetry.backups.dump import find_programs, read_dump, write_dump
 from asp_telemetry.backups.files import private_file, publish
 from asp_telemetry.backups.manifest import Manifest, require_equal
 from asp_telemetry.backups.origin import Origin, origin_of
 from asp_telemetry.backups.postgres import (
     COMMAND_SECONDS,
     Columns,
-    Lines,
+    Tables,
     Tell,
     columns_of,
+    file_sums,
     fill_table,
     quoted,
     replacing,
@@ -32,7 +33,7 @@ from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ async def _dump(source: _Source) -> tuple[Path, Manifest]:
         schema, moment = [await connection.fetchval(sql()[name]) for name in ("schema", "snapshot")]
         await write_dump(programs, source.origin.url, moment, schema, tables, part)
         source.tell("verifying")
-        written = await dump_sums(programs, part)
+        written = await file_sums(read_dump(programs, part))
         require_equal(sums, written, "the dump is not equal to the database, repeat it or use --format copy")
         manifest = await source.origin.manifest("pg_dump", sums, part, program=str(programs.major))
         publish(part, path, manifest)
@@ -164,7 +165,7 @@ async def _copy(source: _Source) -> tuple[Path, Manifest]:
     with private_file(source.folder, path.name) as part:
         sums = await write_archive(source.connection, source.columns, part, source.tell)
         source.tell("verifying")
-        written = await archive_sums(part, source.columns)
+        written = await file_sums(read_archive(part, source.columns))
         require_equal(sums, written, "the archive is not equal to the database, check the disk and repeat it")
         manifest = await source.origin.manifest("copy", sums, part)
         publish(part, path, manifest)
@@ -200,7 +201,7 @@ async def _fill(
     connection: Connection, backup: Path, manifest: Manifest, columns: Columns, tell: Tell
 ) -> None:
     async with AsyncExitStack() as stack:
-        tables: AsyncGenerator[tuple[str, tuple[str, ...], Lines]]
+        tables: Tables
         if manifest.kind == "copy":
             tables = read_archive(backup, columns)
         else:
