@@ -9,16 +9,22 @@ from asp_telemetry.journal.header import JournalHeader
 from asp_telemetry.journal.journal import Journal, new_journal_id
 from asp_telemetry.journal.remains import remove_remains
 
-LONG_AGO = time() - 3600
+HOUR = 3600
 
 
-def make(base, *names, at=LONG_AGO):
-    """Make a journal's directory with some files in it, last touched at a given time."""
+def touch(directory, age=HOUR):
+    """Make a directory look as if it had been touched so many seconds ago."""
+    moment = time() - age
+    os.utime(directory, (moment, moment))
+
+
+def make(base, *names, age=HOUR):
+    """Make a journal's directory with some files in it, last touched so many seconds ago."""
     directory = base / "18ea1d51c659af83-17e7-ceb33c1590324920"
     directory.mkdir()
     for name in names:
         (directory / name).touch()
-    os.utime(directory, (at, at))
+    touch(directory, age)
     return directory
 
 
@@ -31,11 +37,11 @@ def test_what_holds_no_record_goes(tmp_path, names):
 
 
 @pytest.mark.parametrize(
-    ("names", "at"), [(("journal.json",), LONG_AGO), (("0001-000001.segment",), LONG_AGO), ((), time())]
+    ("names", "age"), [(("journal.json",), HOUR), (("0001-000001.segment",), HOUR), ((), 0)]
 )
-def test_what_may_be_of_use_stays(tmp_path, names, at):
+def test_what_may_be_of_use_stays(tmp_path, names, age):
     """A journal with a header or with records stays, and so does one that is just being made."""
-    directory = make(tmp_path, *names, at=at)
+    directory = make(tmp_path, *names, age=age)
     remove_remains(tmp_path)
     assert sorted(path.name for path in directory.iterdir()) == sorted(names)
 
@@ -49,7 +55,7 @@ def test_the_journal_of_a_living_process_stays(tmp_path):
     directory = tmp_path / journal_id
     for path in [directory / "journal.json", *directory.glob("*.segment")]:
         path.unlink(missing_ok=True)
-    os.utime(directory, (LONG_AGO, LONG_AGO))
+    touch(directory)
     remove_remains(tmp_path)
     assert (directory / "owner.lock").exists()
     journal.close(delete=True)
@@ -60,7 +66,7 @@ def test_a_folder_of_somebody_else_stays(tmp_path):
     other = tmp_path / "photographs"
     other.mkdir()
     (other / "cat.jpeg").touch()
-    os.utime(other, (LONG_AGO, LONG_AGO))
+    touch(other)
     remove_remains(tmp_path)
     assert (other / "cat.jpeg").exists()
 
