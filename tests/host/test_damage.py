@@ -109,7 +109,9 @@ def test_a_damaged_journal_is_drained_as_far_as_it_is_whole(
     # What stood behind the last record that could be read has left no trace to count.
     assert stored + rejected + dropped <= whole
     found = host.rows("SELECT agent_iteration, count(*) FROM execution_traces WHERE name = 'work' GROUP BY 1")
-    assert {times for _, times in found} == {1}
+    # A flipped bit may turn the number of one call into that of another; how many calls there are is known all the same.
+    assert sum(times for _, times in found) <= CALLS
+    assert {times for _, times in found} == {1} or damage is _flip
     whole_segments = [calls[name] for name in calls if name not in {path.name for path in damaged}]
     assert set().union(*whole_segments) <= {number for number, _ in found}
     assert len(whole_segments) >= 2
