@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import nan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from asp_telemetry.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from asp_telemetry.prices.private import PrivatePrices
 
 DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
 _SQLITE = "sqlite"
@@ -46,6 +49,7 @@ class Settings:
         strict: Whether faults of this package are raised.
         disabled: Whether nothing is recorded at all.
         auto_migrate: Whether the writer may bring a PostgreSQL database to the current schema.
+        prices: The user's own prices, as their file was when it was read.
     """
 
     database: str
@@ -61,6 +65,7 @@ class Settings:
     strict: bool = False
     disabled: bool = False
     auto_migrate: bool = False
+    prices: "PrivatePrices | None" = None
     project_id: str | None = None
     user_id: str | None = None
     environment: str | None = None
@@ -326,6 +331,14 @@ def _path(raw: Any) -> str:
     return str(os.fspath(raw))
 
 
+def _prices(raw: Any) -> "PrivatePrices":
+    if not isinstance(raw, str | os.PathLike) or not os.fspath(raw) or "\0" in str(raw):
+        raise ValueError("it must name a file of prices")
+    from asp_telemetry.prices.private import load_private_prices  # noqa: PLC0415 - only who has prices needs it
+
+    return load_private_prices(Path(os.path.abspath(raw)))  # noqa: PTH100 - see resolve
+
+
 _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "database": ("ASP_DATABASE_URL", str),
     "journal_dir": ("ASP_JOURNAL_DIR", _path),
@@ -340,6 +353,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "strict": ("ASP_STRICT", _flag),
     "disabled": ("ASP_TELEMETRY_DISABLED", _flag),
     "auto_migrate": ("ASP_AUTO_MIGRATE", _flag),
+    "prices": ("ASP_PRICES", _prices),
     "project_id": ("ASP_PROJECT_ID", _text),
     "user_id": ("ASP_USER_ID", _text),
     "environment": ("ASP_ENVIRONMENT", _text),

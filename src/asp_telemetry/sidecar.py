@@ -85,7 +85,7 @@ async def drain_all(
     if not follow:
         _require_something(settings, places)
     sink = DatabaseSink(open_store(settings.database, auto_migrate=settings.auto_migrate))
-    drainer = Drainer(sink, considerate=False)
+    drainer = Drainer(sink, considerate=False, prices=settings.prices)
     adoption = Adoption(
         [folder for folder, _ in places],
         settings.destination,

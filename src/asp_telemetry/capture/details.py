@@ -50,6 +50,7 @@ class Details:
     usage: list[Usage] | None = None
     explicit = False
     cost: str | None = None
+    cost_source: str | None = None
     metrics: list[tuple[str, str, str]] | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = None

@@ -1,7 +1,7 @@
 """The span as users see it: `span()`, `current_span()`, and what can be recorded on one."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
@@ -105,11 +105,12 @@ class Span:
         except Exception as error:
             trouble("record_usage() failed", error)
 
-    def record_cost(self, usd: Any) -> None:
+    def record_cost(self, usd: Any, *, source: Literal["provider", "manual"] = "provider") -> None:
         """Record what the provider says this execution cost; it wins over the computed price, and both are kept.
 
         Args:
             usd: Dollars, as text, Decimal or number; text and Decimal are kept to the last digit.
+            source: "manual" where the figure is not the provider's but your own, such as a share of a flat rate.
         """
         if not self._check("record_cost"):
             return
@@ -120,8 +121,15 @@ class Span:
                     "a cost was not a finite number of at least zero",
                     remedy=f"record_cost({shown(usd)}) was refused",
                 )
+            elif source not in {"provider", "manual"}:
+                trouble(
+                    "a cost had a source that is not known",
+                    remedy=f"record_cost(source={shown(source)}) was refused; say provider or manual",
+                )
             else:
-                details_of(self._span).cost = cost
+                details = details_of(self._span)
+                details.cost = cost
+                details.cost_source = None if source == "provider" else source
         except Exception as error:
             trouble("record_cost() failed", error)
 

@@ -1,4 +1,4 @@
-"""Finds the tariff of a usage in the price list that genai-prices ships, exactly and without a network."""
+"""Finds the tariff of a usage in the user's own prices, else in the list that genai-prices ships; without a network."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from asp_telemetry.forks import imports
 from asp_telemetry.prices.price import LONGEST_REASON, Price, Unpriced
+from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.prices.tariff import Tariff
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ _MOST_TARIFFS: Final = 1024
 class PriceBook:
     """Price usages; one instance belongs to one thread.
 
+    Args:
+        private: The user's own prices, which beat the list.
+
     Example:
         >>> from decimal import Decimal
         >>> usage = {"provider": "openai", "model": "gpt-4o-mini-2024-07-18", "input_tokens": 1000}
@@ -40,7 +44,8 @@ class PriceBook:
         True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, private: PrivatePrices | None = None) -> None:
+        self._private = private
         self._tariffs: dict[tuple[object, ...], Tariff | Unpriced] = {}
         self._snapshot: DataSnapshot | None = None
         self._current_snapshot: Callable[[], DataSnapshot] = _load_price_list
@@ -106,6 +111,11 @@ class PriceBook:
         name, provider_name = counts.get("model"), counts.get("provider")
         if not name:
             return Unpriced("the usage names no model")
+        if self._private is not None:
+            as_listed = _PROVIDER_NAMES.get(provider_name, provider_name) if provider_name else None
+            entry = self._private.find(counts, as_listed, at.date())
+            if entry is not None:
+                return Tariff(*entry.in_library(), {}, self._private.version, at)
         for candidate_provider, candidate_name, only_closed in _candidates(provider_name, name):
             try:
                 provider, model = snapshot.find_provider_model(candidate_name, None, candidate_provider, None)

@@ -44,7 +44,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             drains its journal itself. flush_on_sigterm: whether SIGTERM flushes first. journal_dir,
             journal_max_bytes, journal_full ("drop_new" or "block"), block_seconds, exit_seconds, capture_content,
             sample_rate, strict, disabled. auto_migrate: whether the writer may bring a PostgreSQL database to the
-            current schema; an SQLite file always is.
+            current schema; an SQLite file always is. prices: a TOML or JSON file of your own prices, which beat the list.
 
     Raises:
         ConfigurationError: If a value cannot be used, or differs from what is in force without `replace`.

@@ -74,7 +74,12 @@ class Recorder:
             from asp_telemetry.writer.thread import Writer  # noqa: PLC0415 - a host without a writer never needs it
 
         self.writer = Writer(
-            self.journal, self._make_sink, self._make_adoption, self.record_open, self._may_begin
+            self.journal,
+            self._make_sink,
+            self._make_adoption,
+            self.record_open,
+            self._may_begin,
+            lambda: self.settings.prices,
         )
         self.journal.wake = self.writer.wake_housekeeper
         self.writer.start()

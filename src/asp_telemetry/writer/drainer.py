@@ -12,6 +12,7 @@ from asp_telemetry.errors import PositionMovedError, RowRefusedError
 from asp_telemetry.guard import note
 from asp_telemetry.journal.outlet import Outlet
 from asp_telemetry.journal.reader import LaneReader
+from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import Batch, Checkpoint, Entry, Move, Rejection
 from asp_telemetry.writer.rows import RowBuilder
 from asp_telemetry.writer.sink import Sink
@@ -66,11 +67,14 @@ class Drainer:
     Args:
         sink: Where the records go.
         considerate: Whether the host's threads run in this process and need the pauses.
+        prices: The user's own prices, which beat the list.
     """
 
-    def __init__(self, sink: Sink, *, considerate: bool = True) -> None:
+    def __init__(
+        self, sink: Sink, *, considerate: bool = True, prices: PrivatePrices | None = None
+    ) -> None:
         self._sink = sink
-        self._builder = RowBuilder()
+        self._builder = RowBuilder(prices)
         self._lanes: dict[str, LaneState] = {}
         self._loaded: dict[str, dict[str, Checkpoint]] = {}
         self._identity = ""

@@ -1,79 +1,58 @@
 """Puts the tokens and the cost of an execution's answers into metric values and the trace's usage."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import orjson
 
+from asp_telemetry.clock import utc_text
 from asp_telemetry.prices.book import PriceBook
-from asp_telemetry.prices.price import Price, Unpriced
+from asp_telemetry.prices.price import Price
+from asp_telemetry.prices.private import PrivatePrices
+from asp_telemetry.prices.provenance import (
+    Answer,
+    figures,
+    money_text,
+    priced_by,
+    priced_units,
+    provenance,
+)
+from asp_telemetry.prices.units import UNITS
 from asp_telemetry.usage import Usage
 from asp_telemetry.writer.definitions import SiteFacts
 
 Value = tuple[str, str, str, str | None, str | None, str | None]
 """Type, value, unit, model, provider and metadata of a metric."""
 
+MANUAL = '{"source":"manual"}'
+"""The metadata of a cost that was recorded by hand as a metric."""
+
 _FIELDS = Usage._fields
-_PARTS = (
+_METRICS = (
+    ("Tokens_In", "input_tokens"),
+    ("Tokens_Out", "output_tokens"),
     ("Tokens_Cache_Read", "cache_read_tokens"),
     ("Tokens_Cache_Write", "cache_write_tokens"),
     ("Tokens_Reasoning", "reasoning_tokens"),
 )
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 _MAX_MOMENTS = 256
-
-
-class Answers:
-    """Add up the answers of one model within one execution."""
-
-    __slots__ = ("computed", "cost", "model", "provider", "reason", "reported", "usage", "version")
-
-    def __init__(self, usage: dict[str, Any], price: Price | Unpriced) -> None:
-        """Begin with one answer; what the provider reports that it cost beats the computed price."""
-        self.usage = usage
-        self.model: str | None = usage["model"]
-        self.provider: str | None = usage["provider"]
-        self.cost: Decimal | None = None
-        self.computed: Decimal | None = None
-        self.version: str | None = None
-        self.reason: str | None = None
-        reported = usage["cost"]
-        self.reported = reported is not None
-        if isinstance(price, Price):
-            self.cost = self.computed = price.total
-            self.version = price.version
-        elif reported is None:
-            self.reason = price.reason
-        if reported is not None:
-            self.cost = Decimal(reported)
-
-    def add(self, other: "Answers") -> None:
-        """Add a further answer."""
-        mine = self.usage
-        for name in _COUNTS:
-            count = other.usage[name]
-            if count is not None:
-                mine[name] = count + (mine[name] or 0)
-        self.cost = _sum(self.cost, other.cost)
-        self.computed = _sum(self.computed, other.computed)
-        self.reported = self.reported or other.reported
-        self.version = other.version or self.version
-        self.reason = other.reason or self.reason
-
-    @property
-    def source(self) -> str:
-        """Where the cost comes from."""
-        return "provider" if self.reported else "computed"
+_MAX_TARIFFS = 1024
+_dumps = orjson.dumps
 
 
 class Money:
-    """Price answers; one instance belongs to one thread."""
+    """Price answers; one instance belongs to one thread.
 
-    def __init__(self) -> None:
-        self._prices = PriceBook()
-        self._moments: dict[int, datetime] = {}
-        self._notes: dict[str | None, str] = {}
+    Args:
+        prices: The user's own prices, which beat the list.
+    """
+
+    def __init__(self, prices: PrivatePrices | None = None) -> None:
+        self._prices = PriceBook(prices)
+        self._moments: dict[int, tuple[datetime, str]] = {}
+        # By the identity of the unit prices, which are kept alive here: what all costs of one tariff have in common.
+        self._tariffs: dict[int, tuple[Mapping[str, Any], str]] = {}
 
     def account(
         self, payload: dict[str, Any], site: SiteFacts, started_ns: int, values: list[Value]
@@ -90,117 +69,129 @@ class Money:
         Returns:
             The trace's usage as JSON, and why there is no price, if there is none.
         """
-        listed = payload.get("usage", ())
-        reported = payload.get("cost")
-        if len(listed) == 1 and reported is None:
-            answers = self._answers(listed[0], site, started_ns)
-            return orjson.dumps(self._append(answers, values, with_cost=True)).decode(), answers.reason
-        models = self._models(listed, site, started_ns)
-        shown = [self._append(answers, values, with_cost=reported is None) for answers in models]
-        if reported is not None:
-            return self._append_reported(reported, models, shown, site, values), None
-        reasons = [answers.reason for answers in models if answers.reason is not None]
-        usage = orjson.dumps(shown[0] if len(shown) == 1 else {"models": shown}).decode()
+        moment, at = self._moment(started_ns)
+        told = payload.get("cost")
+        answers = [self._answer(listed, site, moment) for listed in payload.get("usage", ())]
+        if told is not None:
+            source = payload.get("cost_source") or "provider"
+            return self._append_told(told, source, answers, site, at, values), None
+        if len(answers) == 1:
+            shown, reasons = self._append(answers, at, values)
+            return _dumps(shown).decode(), reasons[0] if reasons else None
+        parts = [self._append(group, at, values) for group in _by_model(answers)]
+        reasons = [reason for _, some in parts for reason in some]
+        usage = _dumps(parts[0][0] if len(parts) == 1 else {"models": [shown for shown, _ in parts]}).decode()
         return usage, "; ".join(dict.fromkeys(reasons)) if reasons else None
 
-    def _models(self, listed: Any, site: SiteFacts, started_ns: int) -> list[Answers]:
-        """Add up the answers by model, each priced by itself: tiers go by the answer."""
-        models: dict[tuple[str | None, str | None], Answers] = {}
-        for values in listed:
-            answers = self._answers(values, site, started_ns)
-            known = models.setdefault((answers.model, answers.provider), answers)
-            if known is not answers:
-                known.add(answers)
-        return list(models.values())
-
-    def _answers(self, values: list[Any], site: SiteFacts, started_ns: int) -> Answers:
-        """Take one answer by itself, with its price."""
-        usage = dict(zip(_FIELDS, values, strict=False))
+    def _answer(self, listed: list[Any], site: SiteFacts, moment: datetime) -> Answer:
+        """Take one answer, priced by itself: tiers go by the answer."""
+        usage = dict(zip(_FIELDS, listed, strict=False))
         if usage["model"] is None:
             usage["model"] = site.model
         if site.provider is not None:
             usage["provider"] = site.provider
-        return Answers(usage, self._prices.price(usage, at=self._moment(started_ns)))
+        price = self._prices.price(usage, at=moment)
+        return Answer(usage["model"], usage["provider"], priced_units(usage), usage["cost"], price)
 
-    def _append(self, answers: Answers, values: list[Value], *, with_cost: bool) -> dict[str, Any]:
-        """Append the values of one model's answers; return what the trace shows of them."""
-        usage, model, provider = answers.usage, answers.model, answers.provider
-        figures: dict[str, Any] = {"model": model, "provider": provider}
-        for metric, name in (("Tokens_In", "input_tokens"), ("Tokens_Out", "output_tokens")):
-            count = usage[name]
-            if count is not None:
-                figures[name] = count
-                values.append((metric, str(count), "tokens", model, provider, None))
-        for metric, name in _PARTS:
-            count = usage[name]
-            if count:
-                figures[name] = count
-                values.append((metric, str(count), "tokens", model, provider, None))
-        if answers.cost is not None:
-            cost = _text(answers.cost)
-            figures["cost"], figures["source"] = cost, answers.source
-            if with_cost:
-                values.append(("API_Cost", cost, "USD", model, provider, self._note(answers)))
-        return figures
+    def _append(
+        self, answers: list[Answer], at: str, values: list[Value]
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Append the values of one model's answers; return what the trace shows of them, and what is without a price."""
+        first = answers[0]
+        model, provider, price = first.model, first.provider, first.price
+        if len(answers) == 1 and first.reported is None and isinstance(price, Price):
+            # What nearly every execution is.
+            units = first.units
+            _append_tokens(units, model, provider, values)
+            cost = money_text(price.total)
+            values.append(("API_Cost", cost, "USD", model, provider, self._note(price, at, units)))
+            shown = {"model": model, "provider": provider, **units, "cost": cost, "source": "computed"}
+            return shown, ()
+        shown, added = shown_of(answers), figures(answers)
+        _append_tokens(shown, model, provider, values)
+        if added.cost is not None:
+            note = _dumps(provenance(answers, shown["source"], at)).decode()
+            values.append(("API_Cost", shown["cost"], "USD", model, provider, note))
+        return shown, added.reasons
 
-    def _note(self, answers: Answers) -> str:
-        """Say where a cost comes from; computed costs of one price list share the text."""
-        if not answers.reported and answers.reason is None:
-            note = self._notes.get(answers.version)
-            if note is None:
-                facts = {"source": "computed", "prices": answers.version}
-                note = self._notes[answers.version] = orjson.dumps(facts).decode()
-            return note
-        facts = {"source": answers.source, "prices": answers.version}
-        if answers.computed is not None:
-            facts["computed"] = _text(answers.computed)
-        if answers.reason is not None:
-            facts["without"] = answers.reason
-        return orjson.dumps(facts).decode()
+    def _note(self, price: Price, at: str, units: Mapping[str, Any]) -> str:
+        """Write what `provenance` says of one answer with a computed price, several times as fast."""
+        known = self._tariffs.get(id(price.unit_prices))
+        if known is None:
+            if len(self._tariffs) >= _MAX_TARIFFS:
+                self._tariffs.clear()
+            text = _dumps({"source": "computed", **priced_by(price)}).decode()
+            known = self._tariffs[id(price.unit_prices)] = (price.unit_prices, text[:-1])
+        return f'{known[1]},"at":"{at}","usage":{_dumps(units).decode()}}}'
 
-    def _append_reported(
-        self,
-        reported: str,
-        models: list[Answers],
-        shown: list[dict[str, Any]],
-        site: SiteFacts,
-        values: list[Value],
+    def _append_told(
+        self, told: str, source: str, answers: list[Answer], site: SiteFacts, at: str, values: list[Value]
     ) -> str:
-        """Append the cost that the user's code reports for the whole execution; the computed one is kept beside."""
-        one = models[0] if len(models) == 1 else None
+        """Append the cost that the user's code tells for the whole execution; the computed one is kept beside."""
+        groups = _by_model(answers)
+        shown = [shown_of(group) for group in groups]
+        for group, part in zip(groups, shown, strict=True):
+            _append_tokens(part, group[0].model, group[0].provider, values)
+        one = answers[0] if len(groups) == 1 else None
         model = site.model if one is None else one.model
         provider = site.provider if one is None else one.provider
-        note: dict[str, Any] = {"source": "provider"}
-        computed = [answers.computed for answers in models if answers.computed is not None]
-        if computed:
-            note["computed"] = _text(sum(computed, Decimal(0)))
-        values.append(("API_Cost", reported, "USD", model, provider, orjson.dumps(note).decode()))
+        note = _dumps(provenance(answers, source, at, whole=True)).decode()
+        values.append(("API_Cost", told, "USD", model, provider, note))
         if one is not None:
-            return orjson.dumps({**shown[0], "cost": reported, "source": "provider"}).decode()
-        facts: dict[str, Any] = {"model": model, "provider": provider, "cost": reported, "source": "provider"}
+            return _dumps({**shown[0], "cost": told, "source": source}).decode()
+        facts: dict[str, Any] = {"model": model, "provider": provider, "cost": told, "source": source}
         if shown:
             facts["models"] = shown
-        return orjson.dumps(facts).decode()
+        return _dumps(facts).decode()
 
-    def _moment(self, nanoseconds: int) -> datetime:
+    def _moment(self, nanoseconds: int) -> tuple[datetime, str]:
         second = nanoseconds // 1_000_000_000
         moment = self._moments.get(second)
         if moment is None:
             if len(self._moments) >= _MAX_MOMENTS:
                 self._moments.clear()
-            moment = self._moments[second] = datetime.fromtimestamp(second, UTC)
+            found = datetime.fromtimestamp(second, UTC)
+            moment = self._moments[second] = found, utc_text(second * 1_000_000_000)[:19]
         return moment
 
 
-def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return other if one is None else one if other is None else one + other
+def shown_of(answers: list[Answer]) -> dict[str, Any]:
+    """Return what a trace's usage shows of one model's answers.
 
-
-def _text(amount: Decimal) -> str:
-    """Write an amount with the ten decimals that the database keeps, without trailing zeros.
+    Where they have no cost, and so no row that says it, each of several is listed by itself: tiers go by the answer.
 
     Example:
-        >>> _text(Decimal("0.00003000"))
-        '0.00003'
+        >>> from asp_telemetry.prices.price import Unpriced
+        >>> shown_of([Answer("m", "p", {"input_tokens": 5}, None, Unpriced("unknown"))])
+        {'model': 'm', 'provider': 'p', 'input_tokens': 5}
     """
-    return f"{amount:.10f}".rstrip("0").rstrip(".")
+    shown: dict[str, Any] = {"model": answers[0].model, "provider": answers[0].provider}
+    if len(answers) == 1:
+        shown |= answers[0].units
+    else:
+        for name in UNITS:
+            counts = [answer.units[name] for answer in answers if name in answer.units]
+            if counts:
+                shown[name] = sum(counts)
+    added = figures(answers)
+    if added.cost is not None:
+        shown["cost"] = money_text(added.cost)
+        shown["source"] = "computed" if added.reported is None else "provider"
+    elif len(answers) > 1:
+        shown["answers"] = [dict(answer.units) for answer in answers]
+    return shown
+
+
+def _by_model(answers: list[Answer]) -> list[list[Answer]]:
+    models: dict[tuple[str | None, str | None], list[Answer]] = {}
+    for answer in answers:
+        models.setdefault((answer.model, answer.provider), []).append(answer)
+    return list(models.values())
+
+
+def _append_tokens(
+    units: Mapping[str, Any], model: str | None, provider: str | None, values: list[Value]
+) -> None:
+    for metric, name in _METRICS:
+        if name in units:
+            values.append((metric, str(units[name]), "tokens", model, provider, None))

@@ -12,10 +12,11 @@ from asp_telemetry.clock import now_text, utc_text
 from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.layout import Flag, Kind, Status
 from asp_telemetry.journal.reader import Record
+from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import TRACE_COLUMNS, Change, Entry, Row
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
 from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, task_columns
-from asp_telemetry.writer.money import Money, Value
+from asp_telemetry.writer.money import MANUAL, Money, Value
 
 OPEN_AFTER_NS = 1_000_000_000
 """How long an execution has to be open before the writer records it as such, in ns."""
@@ -55,11 +56,15 @@ def milliseconds(nanoseconds: int) -> str:
 
 
 class RowBuilder:
-    """Build the entries of records; one instance belongs to one drainer."""
+    """Build the entries of records; one instance belongs to one drainer.
 
-    def __init__(self) -> None:
+    Args:
+        prices: The user's own prices, which beat the list.
+    """
+
+    def __init__(self, prices: PrivatePrices | None = None) -> None:
         self._definitions = Definitions()
-        self._money = Money()
+        self._money = Money(prices)
         self._contexts: dict[tuple[str | None, str | None], str | None] = {}
         self.now = now_text()
         """What rows bear as the time they were written; whoever drains sets it anew for each piece of work."""
@@ -135,7 +140,10 @@ class RowBuilder:
                 usage, reason = self._money.account(payload, site, slot[9], values)
                 if reason is not None:
                     context["unpriced"] = reason
-            values.extend((*metric, None, None, None) for metric in payload.get("metrics", ()))
+            values.extend(
+                (*metric, None, None, MANUAL if metric[0] == "API_Cost" else None)
+                for metric in payload.get("metrics", ())
+            )
         status = _STATUS.get(slot[1], "error")
         row = self._trace(record, site, scope, status, lasted, payload, context, usage)
         metrics = self._metrics(record, site, scope, row, values) if values else ()

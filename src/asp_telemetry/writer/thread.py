@@ -11,6 +11,7 @@ from asp_telemetry.guard import note
 from asp_telemetry.journal.journal import Journal
 from asp_telemetry.journal.outlet import Outlet, OwnOutlet
 from asp_telemetry.native import is_patched, native
+from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.adoption import Adoption
 from asp_telemetry.writer.bell import Bell
 from asp_telemetry.writer.drainer import BATCH, Drainer
@@ -34,6 +35,7 @@ class Writer:
         record_open: Called several times a second, to record executions that have been open for long; tells whether
             any is open at all.
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
+        prices: Tells the user's own prices, once draining begins.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Writer:
         make_adoption: Callable[[], Adoption],
         record_open: Callable[[], bool],
         may_begin: Callable[[], bool],
+        prices: Callable[[], PrivatePrices | None],
     ) -> None:
         self._journal = journal
         self._make_sink = make_sink
         self._make_adoption = make_adoption
         self._record_open = record_open
         self._may_begin = may_begin
+        self._prices = prices
         self._thread: threading.Thread | None = None
         self._is_native = False
         self._ident: int | None = None
@@ -140,7 +144,7 @@ class Writer:
             await self._bell.wait(_SETTLE_SECONDS)
         with imports:
             self.sink = self._make_sink()
-            self.drainer = Drainer(self.sink)
+            self.drainer = Drainer(self.sink, prices=self._prices())
             adoption = self._make_adoption()
         try:
             await self._work(adoption)
