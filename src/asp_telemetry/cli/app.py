@@ -23,6 +23,7 @@ COMMANDS = {
     "backup": "asp_telemetry.cli.backup",
     "restore": "asp_telemetry.cli.restore",
     "prune": "asp_telemetry.cli.prune",
+    "reprice": "asp_telemetry.cli.reprice",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

@@ -118,7 +118,7 @@ class PrivatePrices:
 
 
 def load_private_prices(path: Path) -> PrivatePrices:
-    """Read and check a file of prices.
+    r"""Read and check a file of prices.
 
     Args:
         path: A file whose name ends with `.toml` or `.json`.
@@ -133,9 +133,9 @@ def load_private_prices(path: Path) -> PrivatePrices:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "prices.toml"
-        ...     _ = file.write_text('[[models]]\\nmodel = "in-house-*"\\ninput_mtok = 0.07\\noutput_mtok = 0.3\\n')
+        ...     _ = file.write_text('[[models]]\nmodel = "in-house-*"\ninput_mtok = 0.07\noutput_mtok = 0.3\n')
         ...     load_private_prices(file)
-        <prices.toml sha256:0e21a1bf24b7>
+        <prices.toml sha256:8bd69aabe5ab>
     """
     try:
         raw = path.read_bytes()
@@ -186,9 +186,13 @@ def _entry(entry: Any, where: str) -> PrivatePrice:
     known = (*_TEXTS, *_DATES, *_PRICE_KEYS)
     for name in entry:
         if name not in known:
-            raise ConfigurationError(f"{where} has {name!r}, which is not known; it may have {', '.join(known)}")
+            raise ConfigurationError(
+                f"{where} has {name!r}, which is not known; it may have {', '.join(known)}"
+            )
     if "model" not in entry:
-        raise ConfigurationError(f'{where} names no model; add model = "name" or a pattern such as "in-house-*"')
+        raise ConfigurationError(
+            f'{where} names no model; add model = "name" or a pattern such as "in-house-*"'
+        )
     texts = {name: _text(entry[name], name, where) if name in entry else None for name in _TEXTS}
     days = {name: _day(entry[name], name, where) if name in entry else None for name in _DATES}
     first, last = days["valid_from"], days["valid_to"]
@@ -199,7 +203,9 @@ def _entry(entry: Any, where: str) -> PrivatePrice:
         raise ConfigurationError(f"{where} has no price; add one of {', '.join(_PRICE_KEYS)}")
     for name, _ in prices:
         if name in _NEEDS and _NEEDS[name] not in entry:
-            raise ConfigurationError(f"{where} has {name}, but not {_NEEDS[name]}, of which it is a part; add it")
+            raise ConfigurationError(
+                f"{where} has {name}, but not {_NEEDS[name]}, of which it is a part; add it"
+            )
     return PrivatePrice(
         str(texts["model"]), texts["provider"], texts["service_tier"], texts["speed"], first, last, prices
     )

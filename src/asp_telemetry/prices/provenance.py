@@ -10,6 +10,7 @@ The metadata of a cost, each fact only where there is one:
     usage         what decides on the price of the one answer: counts by class, service tier, speed, and the
                   provider's own figure as `cost`
     answers       a list of such where there were several; what differs from the facts above stands with the answer
+    whole         true where one cost was told for all of them together, whatever each of them says
     computed      the computed figure, where the cost is another one
     without       why an answer has no price
     as_of         the day whose prices were asked for, where that is not the day of the call
@@ -26,6 +27,14 @@ from asp_telemetry.prices.units import UNITS
 
 PRICED: Final = (*UNITS, "service_tier", "speed")
 """The fields of a usage that decide on its price."""
+
+FACTS: Final = frozenset(
+    {
+        "source", "priced_as", "prices", "unit_prices", "at", "usage", "answers", "whole", "computed", "without",
+        "as_of", "basis", "history",
+    }
+)  # fmt: skip
+"""The names above; whatever else stands in the metadata of a cost is not about its price."""
 
 _WHOLES: Final = frozenset({"input_tokens", "output_tokens"})
 _EXACT: Final = Context(prec=100, rounding=ROUND_HALF_EVEN)  # the host may have lowered the precision
@@ -120,9 +129,10 @@ def provenance(answers: Sequence[Answer], source: str, at: str, *, whole: bool =
     added = figures(answers)
     if added.computed is not None and source != "computed":
         facts["computed"] = money_text(added.computed)
-    reasons = added.reasons if not whole else ()
-    if reasons:
-        facts["without"] = "; ".join(reasons)
+    if whole:
+        facts["whole"] = True
+    elif added.reasons:
+        facts["without"] = "; ".join(added.reasons)
     return facts
 
 

@@ -70,9 +70,7 @@ class Drainer:
         prices: The user's own prices, which beat the list.
     """
 
-    def __init__(
-        self, sink: Sink, *, considerate: bool = True, prices: PrivatePrices | None = None
-    ) -> None:
+    def __init__(self, sink: Sink, *, considerate: bool = True, prices: PrivatePrices | None = None) -> None:
         self._sink = sink
         self._builder = RowBuilder(prices)
         self._lanes: dict[str, LaneState] = {}

@@ -76,8 +76,8 @@ class Money:
             source = payload.get("cost_source") or "provider"
             return self._append_told(told, source, answers, site, at, values), None
         if len(answers) == 1:
-            shown, reasons = self._append(answers, at, values)
-            return _dumps(shown).decode(), reasons[0] if reasons else None
+            shown, why = self._append(answers, at, values)
+            return _dumps(shown).decode(), why[0] if why else None
         parts = [self._append(group, at, values) for group in _by_model(answers)]
         reasons = [reason for _, some in parts for reason in some]
         usage = _dumps(parts[0][0] if len(parts) == 1 else {"models": [shown for shown, _ in parts]}).decode()
