@@ -77,9 +77,11 @@ class PrivatePrice:
         """Return the entry in the words of genai-prices, apart from the library's own list."""
         from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Provider  # noqa: PLC0415 - costs 140 ms
 
-        model = ModelInfo(
-            id=self.model, match=ClauseEquals(equals=self.model), prices=ModelPrice(**dict(self.prices))
-        )
+        prices = dict(self.prices)
+        if "cache_read_mtok" in prices and "input_audio_mtok" in prices:
+            # The library wants a price for what is both; a usage does not say how much that is.
+            prices["cache_audio_read_mtok"] = prices["cache_read_mtok"]
+        model = ModelInfo(id=self.model, match=ClauseEquals(equals=self.model), prices=ModelPrice(**prices))
         provider = self.provider or "*"
         return Provider(id=provider, name=provider, api_pattern="", models=[model]), model
 

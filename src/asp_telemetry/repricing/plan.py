@@ -274,7 +274,7 @@ class Planner:
     def _with_history(self, old: Facts, figure: Facts, new: Facts) -> Facts:
         """Put the new facts in place of the old, and the old figure at the end of the history."""
         other = {name: fact for name, fact in old.items() if name not in FACTS}
-        kept = {name: old[name] for name in _OLD_FIGURE if name in old}
+        kept: Facts = {name: old[name] for name in _OLD_FIGURE if name in old}
         entry: Facts = {**figure, **kept, "replaced_at": self._now}
         history: list[Facts] = [*old.get("history", ()), entry]
         return {**other, **new, "history": history}
