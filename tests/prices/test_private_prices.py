@@ -163,8 +163,7 @@ def test_what_is_accepted_prices(tmp_path_factory: Any, entry: dict[str, str], u
         return
     price = PriceBook(private).price({"model": "m", **usage}, at=AT)
     if isinstance(price, Unpriced):
-        assert "no price per token" in price.reason
-        assert not {"input_mtok", "output_mtok"} <= entry.keys()
+        assert "no price per token" in price.reason or "overlapping usage" in price.reason
     else:
         assert price.total >= 0
 

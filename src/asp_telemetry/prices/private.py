@@ -43,6 +43,13 @@ _NEEDS: Final = {
     "output_reasoning_mtok": "output_mtok",
     "output_audio_mtok": "output_mtok",
 }
+# What is both audio and the part: the library refuses to price anything unless that has a price, too.
+_OF_AUDIO: Final = {
+    ("input_audio_mtok", "cache_read_mtok"): "cache_audio_read_mtok",
+    ("input_audio_mtok", "cache_write_mtok"): "cache_audio_write_mtok",
+    ("input_audio_mtok", "cache_write_1h_mtok"): "cache_audio_write_1h_mtok",
+    ("output_audio_mtok", "output_reasoning_mtok"): "output_audio_reasoning_mtok",
+}
 _TEXTS: Final = ("model", "provider", "service_tier", "speed")
 _DATES: Final = ("valid_from", "valid_to")
 _HIGHEST: Final = Decimal(10**9)
@@ -78,9 +85,9 @@ class PrivatePrice:
         from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Provider  # noqa: PLC0415 - costs 140 ms
 
         prices = dict(self.prices)
-        if "cache_read_mtok" in prices and "input_audio_mtok" in prices:
-            # The library wants a price for what is both; a usage does not say how much that is.
-            prices["cache_audio_read_mtok"] = prices["cache_read_mtok"]
+        for (audio, part), both in _OF_AUDIO.items():
+            if audio in prices and part in prices:
+                prices[both] = prices[part]
         model = ModelInfo(id=self.model, match=ClauseEquals(equals=self.model), prices=ModelPrice(**prices))
         provider = self.provider or "*"
         return Provider(id=provider, name=provider, api_pattern="", models=[model]), model
