@@ -19,7 +19,7 @@ The metadata of a cost, each fact only where there is one:
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal
 from typing import Any, Final, NamedTuple
 
 from asp_telemetry.prices.price import Price, Unpriced
@@ -36,9 +36,9 @@ FACTS: Final = frozenset(
 )  # fmt: skip
 """The names above; whatever else stands in the metadata of a cost is not about its price."""
 
-_WHOLES: Final = frozenset({"input_tokens", "output_tokens"})
-_EXACT: Final = Context(prec=100, rounding=ROUND_HALF_EVEN)  # the host may have lowered the precision
-_TENTH: Final = Decimal("1E-10")
+_PRICED: Final = frozenset(PRICED)
+_WHOLES: Final = ("input_tokens", "output_tokens")
+_EXACT: Final = Context(prec=100)  # the host may have lowered the precision
 
 
 class Answer(NamedTuple):
@@ -74,8 +74,11 @@ def priced_units(usage: Mapping[str, Any]) -> dict[str, Any]:
         >>> priced_units({"model": "gpt-4o", "input_tokens": 5, "output_tokens": 0, "reasoning_tokens": 0})
         {'input_tokens': 5, 'output_tokens': 0}
     """
-    get = usage.get
-    return {name: value for name in PRICED if (value := get(name)) or (value == 0 and name in _WHOLES)}
+    units = {name: value for name, value in usage.items() if value and name in _PRICED}
+    for name in _WHOLES:
+        if name not in units and usage.get(name) == 0:
+            units[name] = 0
+    return units
 
 
 def figures(answers: Sequence[Answer]) -> Figures:
@@ -157,7 +160,7 @@ def money_text(amount: Decimal) -> str:
         >>> money_text(Decimal("0.00003000"))
         '0.00003'
     """
-    return plain_text(amount.quantize(_TENTH, context=_EXACT))
+    return f"{amount:.10f}".rstrip("0").rstrip(".")
 
 
 def plain_text(amount: Decimal) -> str:

@@ -39,6 +39,8 @@ _METRICS = (
 _MAX_MOMENTS = 256
 _MAX_TARIFFS = 1024
 _dumps = orjson.dumps
+# A named tuple's own constructor takes three times as long.
+_new_tuple = tuple.__new__
 
 
 class Money:
@@ -76,8 +78,8 @@ class Money:
             source = payload.get("cost_source") or "provider"
             return self._append_told(told, source, answers, site, at, values), None
         if len(answers) == 1:
-            shown, why = self._append(answers, at, values)
-            return _dumps(shown).decode(), why[0] if why else None
+            shown, why = self._append_one(answers[0], at, values)
+            return _dumps(shown).decode(), why
         parts = [self._append(group, at, values) for group in _by_model(answers)]
         reasons = [reason for _, some in parts for reason in some]
         usage = _dumps(parts[0][0] if len(parts) == 1 else {"models": [shown for shown, _ in parts]}).decode()
@@ -91,23 +93,28 @@ class Money:
         if site.provider is not None:
             usage["provider"] = site.provider
         price = self._prices.price(usage, at=moment)
-        return Answer(usage["model"], usage["provider"], priced_units(usage), usage["cost"], price)
+        return _new_tuple(
+            Answer, (usage["model"], usage["provider"], priced_units(usage), usage["cost"], price)
+        )
 
+    def _append_one(self, answer: Answer, at: str, values: list[Value]) -> tuple[dict[str, Any], str | None]:
+        """Append the values of one answer, of which nearly every execution has just one, with a computed price."""
+        model, provider, units, reported, price = answer
+        if reported is not None or not isinstance(price, Price):
+            shown, reasons = self._append([answer], at, values)
+            return shown, reasons[0] if reasons else None
+        _append_tokens(units, model, provider, values)
+        cost = money_text(price.total)
+        values.append(("API_Cost", cost, "USD", model, provider, self._note(price, at, units)))
+        return {"model": model, "provider": provider, **units, "cost": cost, "source": "computed"}, None
+
+    @staticmethod
     def _append(
-        self, answers: list[Answer], at: str, values: list[Value]
+        answers: list[Answer], at: str, values: list[Value]
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Append the values of one model's answers; return what the trace shows of them, and what is without a price."""
-        first = answers[0]
-        model, provider, price = first.model, first.provider, first.price
-        if len(answers) == 1 and first.reported is None and isinstance(price, Price):
-            # What nearly every execution is.
-            units = first.units
-            _append_tokens(units, model, provider, values)
-            cost = money_text(price.total)
-            values.append(("API_Cost", cost, "USD", model, provider, self._note(price, at, units)))
-            shown = {"model": model, "provider": provider, **units, "cost": cost, "source": "computed"}
-            return shown, ()
         shown, added = shown_of(answers), figures(answers)
+        model, provider = answers[0].model, answers[0].provider
         _append_tokens(shown, model, provider, values)
         if added.cost is not None:
             note = _dumps(provenance(answers, shown["source"], at)).decode()
