@@ -78,7 +78,7 @@ def test_killed_in_the_middle(ledger):
 def test_writers_at_work_on_the_same_tasks(ledger):
     """While tasks are being worked on, finished and fixed, repricing over and over loses nothing of any total."""
     prices = [ledger.prices(OWN), ledger.prices(OWN.replace("0.07", "0.17"))]
-    done = threading.Event()
+    done, turned = threading.Event(), threading.Event()
 
     def work() -> None:
         for number in range(60):
@@ -92,6 +92,9 @@ def test_writers_at_work_on_the_same_tasks(ledger):
                     ledger.call("in-house-7b")
             if number % 5 == 0:
                 asp.flush(timeout=20)
+            if number % 20 == 0:  # however slow the machine is, it is repriced in between
+                turned.clear()
+                turned.wait(20)
         done.set()
 
     worker = threading.Thread(target=work)
@@ -100,6 +103,7 @@ def test_writers_at_work_on_the_same_tasks(ledger):
     while not done.is_set():
         ledger.reprice(prices[turns % 2], batch=4)
         turns += 1
+        turned.set()
     worker.join()
     assert turns > 1
     ledger.reprice(prices[0], batch=50)
