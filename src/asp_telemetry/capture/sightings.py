@@ -1,0 +1,108 @@
+"""Knows a model call again that was seen twice but has no id in common: by its model and its exact counts.
+
+An answer is counted once by its response id. But some instrumentations report none (embeddings have none, and
+OpenInference hides it with the content), and whoever records bare counts names none. Then two reports are of one call
+if at least one of them has no id, both have the same tokens, their models do not contradict each other, and one
+was recorded on the very execution, or on one around it, in which the instrumentation saw the call. Each report stands
+for one other report only, so two equal calls stay two. What differs in a single token counts as another call.
+"""
+
+from typing import Any
+
+from asp_telemetry.capture import state
+from asp_telemetry.journal.layout import DETAILS, PARENT, SPAN_ID, STATE
+from asp_telemetry.usage import Usage
+
+_MOST_SIGHTINGS = 64
+
+
+class Sighting:
+    """Hold the usage of a call that an instrumentation has counted, until somebody else reports it too."""
+
+    __slots__ = ("taken", "usage")
+
+    def __init__(self, usage: Usage) -> None:
+        self.usage = usage
+        self.taken = False
+
+
+def take_sighting(sightings: list[Sighting], usage: Usage) -> bool:
+    """Tell whether an instrumentation has counted a call already; each sighting stands for one call.
+
+    Args:
+        sightings: What instrumentations have counted within an execution.
+        usage: What is now recorded or detected on that execution.
+
+    Returns:
+        True if the call has been counted.
+    """
+    for sighting in sightings:
+        if not sighting.taken and _same_call(sighting.usage, usage):
+            sighting.taken = True
+            return True
+    return False
+
+
+def is_recorded(span: state.SpanList | None, usage: Usage) -> bool:
+    """Tell whether a call that an instrumentation reports has been recorded on an execution around it.
+
+    Args:
+        span: The innermost execution around the call.
+        usage: What the instrumentation reports.
+
+    Returns:
+        True if it has, and no other report has stood for it.
+    """
+    for details in _details_around(span):
+        for recorded in details.usage or ():
+            twins = details.twins or ()
+            if _same_call(recorded, usage) and not any(recorded is twin for twin in twins):
+                details.twins = [*twins, recorded]
+                return True
+    return False
+
+
+def announce(span: state.SpanList | None, usage: Usage, details_of: Any) -> None:
+    """Tell the executions around a call that an instrumentation has counted it.
+
+    Args:
+        span: The innermost execution around the call.
+        usage: What was counted.
+        details_of: Makes the details of a span that has none yet.
+    """
+    sighting = Sighting(usage)
+    nearest = True
+    for around in _spans_around(span):
+        details = details_of(around)
+        details.sightings = [*(details.sightings or ())[-_MOST_SIGHTINGS + 1 :], sighting]
+        details.instrumented = details.instrumented or nearest
+        nearest = False
+
+
+def _details_around(span: state.SpanList | None) -> Any:
+    return [around[DETAILS] for around in _spans_around(span) if around[DETAILS] is not None]
+
+
+def _spans_around(span: state.SpanList | None) -> list[state.SpanList]:
+    """List the open executions around a call, the innermost first, without the stand-ins that `context()` makes."""
+    found = []
+    while span is not None:
+        around = span[PARENT]
+        is_stand_in = around is not None and around[SPAN_ID] == span[SPAN_ID]
+        if span[SPAN_ID] and not span[STATE] and not is_stand_in:
+            found.append(span)
+        span = around
+    return found
+
+
+def _same_call(one: Usage, other: Usage) -> bool:
+    if one.response_id is not None and other.response_id is not None:
+        return False  # told apart by their ids
+    tokens = (one.input_tokens or 0, one.output_tokens or 0)
+    if tokens == (0, 0) or tokens != (other.input_tokens or 0, other.output_tokens or 0):
+        return False
+    if one.model is None or other.model is None:
+        return True
+    # `gpt-4o-mini` is asked, `gpt-4o-mini-2024-07-18` answers; gateways put the provider in front.
+    mine, others = one.model.rpartition("/")[2], other.model.rpartition("/")[2]
+    return mine.startswith(others) or others.startswith(mine)
