@@ -9,6 +9,7 @@ from asp_telemetry.guard import trouble
 from asp_telemetry.integrations.opentelemetry.processor import commit
 from asp_telemetry.integrations.opentelemetry.recording import record
 from asp_telemetry.integrations.opentelemetry.tree import NOT_COUNTED, Bounded, Key, Node, key_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
