@@ -7,9 +7,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import asp_telemetry as asp
 from asp_telemetry.integrations.opentelemetry import attach
 
-CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.provider.name": "openai"}
+CHAT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.provider.name": "openai",
+}
 TOKENS = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
 
 
@@ -50,4 +55,5 @@ def sums(recorded):
         "SELECT metric_type, sum(metric_value) AS total FROM agent_cost_vector "
         "WHERE metric_type LIKE 'Tokens%' OR metric_type = 'API_Cost' GROUP BY metric_type"
     )
+    assert asp.stats()["rejected"] == 0
     return {row["metric_type"]: round(row["total"], 10) for row in rows}

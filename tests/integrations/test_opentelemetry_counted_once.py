@@ -32,39 +32,43 @@ RECORDINGS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("order", "recording", "told", "known"),
-    product(permutations(("span", "record", "return")), RECORDINGS, (1, None), (1, None)),
-)
-def test_span_record_and_return_are_one_call(recorded, tracer, order, recording, told, known):
-    """Whether the span ends, the answer is recorded or it is returned first, with ids or without: one call."""
+@pytest.mark.parametrize("recording", RECORDINGS)
+@pytest.mark.parametrize("told", [1, None])
+@pytest.mark.parametrize("known", [1, None])
+@pytest.mark.parametrize("span_first", [True, False])
+def test_span_recording_and_result_are_one_call(recorded, tracer, recording, told, known, span_first):
+    """A call that a span tells, that is recorded by hand and returned as well, is one: with ids or without."""
     answer = answer_of(known, "JSON")
-
-    @asp.track(kind="generation")
-    def call():
-        return answer
 
     @asp.track_agent("Coder", model="gpt-4o-mini", provider="openai")
     def agent():
-        open_span = tracer.start_span("chat", attributes=CHAT)
-        for step in order:
-            if step == "span":
-                if told is not None:
-                    open_span.set_attribute("gen_ai.response.id", f"chatcmpl-{told}")
-                open_span.set_attributes(TOKENS)
-                open_span.end()
-            elif step == "record":
-                RECORDINGS[recording](answer)
-            else:
-                got = answer
-        return got
+        if span_first:
+            model_call(tracer, number=told)
+        RECORDINGS[recording](answer)
+        if not span_first:
+            model_call(tracer, number=told)
+        return answer
 
     agent()
-    # Bare counts that are recorded beside a returned answer are one call by the rule that explicit beats detected.
     assert sums(recorded) == ONE_CALL
 
 
-@pytest.mark.parametrize(("form", "told", "known"), product(("JSON", "object"), (1, None), (1, None)))
+@pytest.mark.parametrize("order", list(permutations(("span", "record", "return"))))
+def test_an_answer_with_an_id_is_one_call_in_any_order(recorded, tracer, order):
+    """Whoever is first of span, recorded answer and tracked function: by the answer's id the others are the same."""
+    answer = answer_of(1, "JSON")
+    steps = {
+        "span": lambda: model_call(tracer, number=1),
+        "record": lambda: asp.current_span().record_usage(answer),
+        "return": asp.track(kind="generation")(lambda: answer),
+    }
+    with asp.span("agent", kind="agent"):
+        for step in order:
+            steps[step]()
+    assert sums(recorded) == ONE_CALL
+
+
+@pytest.mark.parametrize(("form", "told", "known"), list(product(("JSON", "object"), (1, None), (1, None))))
 def test_an_answer_handed_up_is_one_call(recorded, tracer, form, told, known):
     """A call inside a tracked function inside an agent, returned by both: counted at the span, the innermost."""
     answer = answer_of(known, form)
@@ -83,7 +87,9 @@ def test_an_answer_handed_up_is_one_call(recorded, tracer, form, told, known):
     agent()
     assert sums(recorded) == ONE_CALL
     (row,) = recorded.metrics("Tokens_In")
-    (trace,) = recorded.rows("SELECT name FROM execution_traces WHERE correlation_id = ?", row["correlation_id"])
+    (trace,) = recorded.rows(
+        "SELECT name FROM execution_traces WHERE correlation_id = ?", row["correlation_id"]
+    )
     assert trace["name"] == "chat gpt-4o-mini"
 
 
@@ -170,9 +176,13 @@ def test_any_mix_of_reports_counts_each_call_once(recorded, tracer, calls):
         for number, (has_id, by_hand, first, tokens) in enumerate(calls):
             counts = {"gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": 1}
             if by_hand and first:
-                agent.record_usage(input_tokens=tokens, output_tokens=1, model="gpt-4o-mini", provider="openai")
+                agent.record_usage(
+                    input_tokens=tokens, output_tokens=1, model="gpt-4o-mini", provider="openai"
+                )
             model_call(tracer, number=f"{id(calls)}-{number}" if has_id else None, tokens=counts)
             if by_hand and not first:
-                agent.record_usage(input_tokens=tokens, output_tokens=1, model="gpt-4o-mini", provider="openai")
+                agent.record_usage(
+                    input_tokens=tokens, output_tokens=1, model="gpt-4o-mini", provider="openai"
+                )
     if calls:
         assert sums(recorded)["Tokens_In"] - before == sum(tokens for *_, tokens in calls)

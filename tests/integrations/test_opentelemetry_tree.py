@@ -58,7 +58,9 @@ def test_without_an_execution_of_ours_the_trace_is_that_of_opentelemetry(recorde
     agent, call = rows["Planner"], rows["chat gpt-4o-mini"]
     trace_id = f"{outer.get_span_context().trace_id:032x}"
     assert agent["root_id"].replace("-", "") == call["root_id"].replace("-", "") == trace_id
-    assert call["correlation_id"].replace("-", "") == trace_id[:16] + f"{inner.get_span_context().span_id:016x}"
+    assert (
+        call["correlation_id"].replace("-", "") == trace_id[:16] + f"{inner.get_span_context().span_id:016x}"
+    )
     assert (call["parent_id"], agent["parent_id"]) == (agent["correlation_id"], None)
     assert (call["agent_role"], agent["agent_role"]) == ("Planner", "Planner")
 
@@ -131,7 +133,9 @@ def test_a_child_that_begins_after_its_parent_has_ended_is_under_it(recorded, tr
 def test_a_remote_parent_is_kept(recorded, tracer):
     """A call below a span of another process is a row in that span's trace, and names it as its parent."""
     remote = SpanContext(0xABC << 64 | 0xDEF, 0x123, is_remote=True, trace_flags=TraceFlags(1))
-    with tracer.start_as_current_span("chat", attributes=CHAT, context=set_span_in_context(NonRecordingSpan(remote))):
+    with tracer.start_as_current_span(
+        "chat", attributes=CHAT, context=set_span_in_context(NonRecordingSpan(remote))
+    ):
         pass
     (row,) = recorded.traces()
     assert row["root_id"] == "00000000-0000-0abc-0000-000000000def"
@@ -146,7 +150,11 @@ def test_a_conversation_is_a_session(recorded, tracer):
     with asp.context(session_id="s-1"):
         model_call(tracer, number=2, **names)
     rows = recorded.traces()
-    assert [(row["session_id"], row["user_id"]) for row in rows] == [("c-1", "ana"), ("c-1", "ana"), ("s-1", "ana")]
+    assert [(row["session_id"], row["user_id"]) for row in rows] == [
+        ("c-1", "ana"),
+        ("c-1", "ana"),
+        ("s-1", "ana"),
+    ]
 
 
 def test_openinference_agents_that_name_themselves_last_keep_their_children(recorded, provider):

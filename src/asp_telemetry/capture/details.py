@@ -5,7 +5,7 @@ from typing import Any
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.redaction import redact
-from asp_telemetry.capture.sightings import Sighting, take_sighting
+from asp_telemetry.capture.sightings import take_sighting
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
@@ -61,7 +61,7 @@ class Details:
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
-    sightings: list[Sighting] | None = None
+    sightings: list[Usage] | None = None
     twins: list[Usage] | None = None
     instrumented = False
 
@@ -75,6 +75,8 @@ class Details:
             payload["metadata"] = {**(self.metadata or {}), "reported_cost": payload.pop("cost")}
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
+        else:
+            payload.pop("usage", None)  # all of it was counted elsewhere
         return encode(payload) if payload else None
 
 

@@ -3,8 +3,8 @@
 An answer is counted once by its response id. But some instrumentations report none (embeddings have none, and
 OpenInference hides it with the content), and whoever records bare counts names none. Then two reports are of one call
 if at least one of them has no id, both have the same tokens, their models do not contradict each other, and one
-was recorded on the very execution, or on one around it, in which the instrumentation saw the call. Each report stands
-for one other report only, so two equal calls stay two. What differs in a single token counts as another call.
+was recorded on the very execution, or on one around it, in which the instrumentation saw the call. In each execution
+a report stands for one other only, so two equal calls stay two. What differs in a single token is another call.
 """
 
 from typing import Any
@@ -16,29 +16,19 @@ from asp_telemetry.usage import Usage
 _MOST_SIGHTINGS = 64
 
 
-class Sighting:
-    """Hold the usage of a call that an instrumentation has counted, until somebody else reports it too."""
-
-    __slots__ = ("taken", "usage")
-
-    def __init__(self, usage: Usage) -> None:
-        self.usage = usage
-        self.taken = False
-
-
-def take_sighting(sightings: list[Sighting], usage: Usage) -> bool:
-    """Tell whether an instrumentation has counted a call already; each sighting stands for one call.
+def take_sighting(sightings: list[Usage], usage: Usage) -> bool:
+    """Tell whether an instrumentation has counted a call already; each sighting stands for one report.
 
     Args:
-        sightings: What instrumentations have counted within an execution.
+        sightings: What instrumentations have counted within an execution; what is taken is removed.
         usage: What is now recorded or detected on that execution.
 
     Returns:
         True if the call has been counted.
     """
-    for sighting in sightings:
-        if not sighting.taken and _same_call(sighting.usage, usage):
-            sighting.taken = True
+    for place, seen in enumerate(sightings):
+        if _same_call(seen, usage):
+            del sightings[place]
             return True
     return False
 
@@ -70,11 +60,10 @@ def announce(span: state.SpanList | None, usage: Usage, details_of: Any) -> None
         usage: What was counted.
         details_of: Makes the details of a span that has none yet.
     """
-    sighting = Sighting(usage)
     nearest = True
     for around in _spans_around(span):
         details = details_of(around)
-        details.sightings = [*(details.sightings or ())[-_MOST_SIGHTINGS + 1 :], sighting]
+        details.sightings = [*(details.sightings or ())[-_MOST_SIGHTINGS + 1 :], usage]
         details.instrumented = details.instrumented or nearest
         nearest = False
 
