@@ -6,8 +6,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openinference.semconv import trace as openinference
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import Status, StatusCode
-from opentelemetry_tracing import CHAT, TOKENS, link_of, model_call, sums
+from opentelemetry_tracing import CHAT, TOKENS, model_call, sums
 from recorded_spans import SPANS
 
 import asp_telemetry as asp
@@ -44,9 +46,6 @@ def test_a_recorded_span_becomes_its_rows(recorded, tracer, span):
 
 def test_the_attribute_names_are_those_of_the_conventions():
     """Names that the published conventions have are spelt as they spell them."""
-    from openinference.semconv import trace as openinference
-    from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
-
     published = {value for value in vars(gen_ai_attributes).values() if isinstance(value, str)}
     published |= {value for value in vars(openinference.SpanAttributes).values() if isinstance(value, str)}
     for name in ("gen_ai.operation.name", "gen_ai.usage.input_tokens", "gen_ai.usage.cache_read.input_tokens",
@@ -60,7 +59,11 @@ def test_the_attribute_names_are_those_of_the_conventions():
     ("attributes", "status", "expected"),
     [
         ({"error.type": "RateLimitError"}, "error", ("RateLimitError", "slow down")),
-        ({"error.type": "<class 'openai.InternalServerError'>"}, "error", ("InternalServerError", "slow down")),
+        (
+            {"error.type": "<class 'openai.InternalServerError'>"},
+            "error",
+            ("InternalServerError", "slow down"),
+        ),
         ({"error.type": "timeout"}, "timeout", ("timeout", "slow down")),
         ({"error.type": "asyncio.exceptions.CancelledError"}, "cancelled", ("CancelledError", "slow down")),
         ({}, "error", ("Error", "slow down")),
@@ -88,7 +91,9 @@ def test_the_first_chunk_and_the_source_of_usage_are_kept(recorded, tracer):
     """A streamed call has its time to the first token, and its context says whether the stream told its usage."""
     with tracer.start_as_current_span("chat", attributes={**CHAT, "gen_ai.request.stream": True}) as span:
         span.set_attribute("gen_ai.response.time_to_first_chunk", 0.25)
-    with tracer.start_as_current_span("chat", attributes={**CHAT, "llm.is_streaming": True}, start_time=10**18) as span:
+    with tracer.start_as_current_span(
+        "chat", attributes={**CHAT, "llm.is_streaming": True}, start_time=10**18
+    ) as span:
         span.add_event("First Token Stream Event", timestamp=10**18 + 125_000_000)
         span.set_attributes(TOKENS)
     assert {row["metric_value"] for row in recorded.metrics("Time_To_First_Token")} == {250, 125}
@@ -123,7 +128,9 @@ def test_content_is_kept_and_redacted_when_asked(recorded, tracer):
 
 def test_old_content_names_are_gathered():
     """Where only the older names are there, one attribute per part, these are the content."""
-    given_in, given_out = content.content_of({"gen_ai.prompt.0.content": "a", "gen_ai.completion.0.content": "b"})
+    given_in, given_out = content.content_of(
+        {"gen_ai.prompt.0.content": "a", "gen_ai.completion.0.content": "b"}
+    )
     assert given_in == {"gen_ai.prompt.0.content": "a"}
     assert given_out == {"gen_ai.completion.0.content": "b"}
 
@@ -136,7 +143,11 @@ def test_a_cost_in_another_currency_is_not_taken_for_dollars():
 
 NAMES = st.sampled_from(sorted({name for span in SPANS for name in span.attributes} | {"x"}))
 VALUES = st.one_of(
-    st.integers(-(2**70), 2**70), st.floats(allow_nan=True), st.text("{}[]i.d1ä", max_size=8), st.booleans(), st.tuples(st.just("stop"))
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=True),
+    st.text("{}[]i.d1ä", max_size=8),
+    st.booleans(),
+    st.tuples(st.just("stop")),
 )
 
 

@@ -1,5 +1,6 @@
 """The real instrumentations of the real client libraries, against the provider stub: each call is one execution."""
 
+import asyncio
 import sys
 import warnings
 from collections.abc import Callable
@@ -8,6 +9,10 @@ from pathlib import Path
 import anthropic
 import openai
 import pytest
+from openinference.instrumentation.anthropic import AnthropicInstrumentor as OpenInferenceAnthropic
+from openinference.instrumentation.openai import OpenAIInstrumentor as OpenInferenceOpenAI
+from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor as TraceloopAnthropic
+from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor as OpenAIInstrumentorV2
 from opentelemetry_tracing import link_of, sums
 
 import asp_telemetry as asp
@@ -17,30 +22,6 @@ from provider_stub import ProviderStub
 
 ASK = [{"role": "user", "content": "Plan the login."}]
 RULES = "Be brief and precise. " * 60
-
-
-def _openai_v2():
-    from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
-
-    return OpenAIInstrumentor()
-
-
-def _openinference_openai():
-    from openinference.instrumentation.openai import OpenAIInstrumentor
-
-    return OpenAIInstrumentor()
-
-
-def _openinference_anthropic():
-    from openinference.instrumentation.anthropic import AnthropicInstrumentor
-
-    return AnthropicInstrumentor()
-
-
-def _traceloop_anthropic():
-    from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
-
-    return AnthropicInstrumentor()
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +100,8 @@ def counted(recorded):
     return {name: found.get(name, 0) for name in ("Tokens_In", "Tokens_Out")}, rows
 
 
-OPENAI = pytest.mark.parametrize("make", [_openai_v2, _openinference_openai])
-ANTHROPIC = pytest.mark.parametrize("make", [_openinference_anthropic, _traceloop_anthropic])
+OPENAI = pytest.mark.parametrize("make", [OpenAIInstrumentorV2, OpenInferenceOpenAI])
+ANTHROPIC = pytest.mark.parametrize("make", [OpenInferenceAnthropic, TraceloopAnthropic])
 
 
 @OPENAI
@@ -155,12 +136,15 @@ def test_anthropic_calls_are_executions_under_the_agent(recorded, instrument, cl
     assert {(row["parent_id"], row["kind"]) for row in rows} == {(agent.id, "generation")}
     parts = sums(recorded)
     assert parts.get("Tokens_Cache_Write", 0) == written.usage.cache_creation_input_tokens
-    assert parts["Tokens_Cache_Read"] == written.usage.cache_read_input_tokens + read.usage.cache_read_input_tokens
+    assert (
+        parts["Tokens_Cache_Read"]
+        == written.usage.cache_read_input_tokens + read.usage.cache_read_input_tokens
+    )
 
 
 def test_a_message_stream_is_an_execution(recorded, instrument, claude):
     """The client's stream helper is one execution, from the request to the last event."""
-    instrument(_openinference_anthropic)
+    instrument(OpenInferenceAnthropic)
     with (
         asp.span("agent", kind="agent"),
         claude.messages.stream(model="claude-sonnet-5", max_tokens=99, messages=ASK) as stream,
@@ -173,10 +157,12 @@ def test_a_message_stream_is_an_execution(recorded, instrument, claude):
 
 def test_the_responses_api_is_seen(recorded, instrument, gpt):
     """An instrumentation that knows OpenAI's responses gives their tokens, plain and streamed."""
-    instrument(_openinference_openai)
+    instrument(OpenInferenceOpenAI)
     with asp.span("agent", kind="agent"):
         plain = gpt.responses.create(model="gpt-4o-mini", input="Plan", instructions=RULES)
-        events = list(gpt.responses.create(model="gpt-4o-mini", input="Plan", instructions=RULES, stream=True))
+        events = list(
+            gpt.responses.create(model="gpt-4o-mini", input="Plan", instructions=RULES, stream=True)
+        )
     found, rows = counted(recorded)
     assert found == tokens_of(plain.usage, events[-1].response.usage)
     assert len(rows) == 2
@@ -239,8 +225,8 @@ def test_an_anthropic_call_seen_three_ways_is_counted_once(recorded, instrument,
 
 def test_two_instrumentations_of_one_client_count_once(recorded, instrument, gpt):
     """OpenTelemetry's and OpenInference's instrumentations side by side: the tokens of one call."""
-    instrument(_openai_v2)
-    instrument(_openinference_openai)
+    instrument(OpenAIInstrumentorV2)
+    instrument(OpenInferenceOpenAI)
     with asp.span("agent", kind="agent"):
         answer = chat(gpt)
     found, rows = counted(recorded)
@@ -261,9 +247,7 @@ def test_a_failed_call_is_a_failed_execution(recorded, instrument, gpt, make):
 
 async def test_asynchronous_clients_are_seen(recorded, instrument, stub):
     """Concurrent calls of the asynchronous client belong each to the agent that made it."""
-    import asyncio
-
-    instrument(_openai_v2)
+    instrument(OpenAIInstrumentorV2)
     async with openai.AsyncOpenAI(base_url=stub.openai_url, api_key="stub", max_retries=0) as client:
 
         @asp.track(kind="agent", name="agent")

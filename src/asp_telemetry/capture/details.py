@@ -5,7 +5,7 @@ from typing import Any
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.redaction import redact
-from asp_telemetry.capture.sightings import take_sighting
+from asp_telemetry.capture.sightings import Sightings
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
@@ -18,7 +18,6 @@ _MANY_ANSWERS = 256
 _MOST_ANSWERS = 800
 _SMALL_PROMPT = 100_000
 _SAME = ("model", "provider", "service_tier", "speed")
-_NOT_RECORDED = ("explicit", "sightings", "twins", "instrumented")
 _COUNTS = tuple(name for name in Usage._fields if name not in (*_SAME, "response_id"))
 
 
@@ -61,16 +60,14 @@ class Details:
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
-    sightings: list[Usage] | None = None
-    twins: list[Usage] | None = None
-    instrumented = False
+    seen: Sightings | None = None
 
     def encoded(self) -> bytes | None:
         """Return the details as JSON, or None if there are none."""
         payload = dict(self.__dict__)
-        for name in _NOT_RECORDED:
-            payload.pop(name, None)
-        if self.instrumented and self.cost is not None and not self.usage:
+        payload.pop("explicit", None)
+        seen = payload.pop("seen", None)
+        if seen is not None and seen.direct and self.cost is not None and not self.usage:
             # The call that it was reported for has been counted, and priced, where an instrumentation saw it.
             payload["metadata"] = {**(self.metadata or {}), "reported_cost": payload.pop("cost")}
         if self.usage:
@@ -128,7 +125,7 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
         details.explicit = True
     elif details.explicit:
         return
-    if not first or (details.sightings is not None and take_sighting(details.sightings, usage)):
+    if not first or (details.seen is not None and details.seen.take(usage)):
         return
     if details.usage is None:
         details.usage = [usage]

@@ -7,6 +7,7 @@ was recorded on the very execution, or on one around it, in which the instrument
 a report stands for one other only, so two equal calls stay two. What differs in a single token is another call.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from asp_telemetry.capture import state
@@ -16,21 +17,52 @@ from asp_telemetry.usage import Usage
 _MOST_SIGHTINGS = 64
 
 
-def take_sighting(sightings: list[Usage], usage: Usage) -> bool:
-    """Tell whether an instrumentation has counted a call already; each sighting stands for one report.
+class Sightings:
+    """Hold what instrumentations have seen within one execution while it is open.
 
-    Args:
-        sightings: What instrumentations have counted within an execution; what is taken is removed.
-        usage: What is now recorded or detected on that execution.
-
-    Returns:
-        True if the call has been counted.
+    Attributes:
+        usages: What they have counted and nobody else has reported yet.
+        twins: What was recorded on the execution first, and stands for what they have seen since.
+        direct: Whether the execution is the innermost around any of it.
     """
-    for place, seen in enumerate(sightings):
-        if _same_call(seen, usage):
-            del sightings[place]
-            return True
-    return False
+
+    __slots__ = ("direct", "twins", "usages")
+
+    def __init__(self) -> None:
+        self.usages: list[Usage] = []
+        self.twins: list[Usage] = []
+        self.direct = False
+
+    def take(self, usage: Usage) -> bool:
+        """Tell whether an instrumentation has counted a call already; each sighting stands for one report.
+
+        Args:
+            usage: What is now recorded or detected on the execution.
+
+        Returns:
+            True if the call has been counted.
+        """
+        for place, seen in enumerate(self.usages):
+            if _same_call(seen, usage):
+                del self.usages[place]
+                return True
+        return False
+
+    def pair(self, recorded: list[Usage], usage: Usage) -> bool:
+        """Tell whether a call has been recorded on the execution, and by what no other call has been stood for.
+
+        Args:
+            recorded: What has been recorded or detected on the execution.
+            usage: What an instrumentation now reports.
+
+        Returns:
+            True if it has.
+        """
+        for own in recorded:
+            if _same_call(own, usage) and not any(own is twin for twin in self.twins):
+                self.twins.append(own)
+                return True
+        return False
 
 
 def is_recorded(span: state.SpanList | None, usage: Usage) -> bool:
@@ -43,16 +75,16 @@ def is_recorded(span: state.SpanList | None, usage: Usage) -> bool:
     Returns:
         True if it has, and no other report has stood for it.
     """
-    for details in _details_around(span):
-        for recorded in details.usage or ():
-            twins = details.twins or ()
-            if _same_call(recorded, usage) and not any(recorded is twin for twin in twins):
-                details.twins = [*twins, recorded]
+    for around in _spans_around(span):
+        details = around[DETAILS]
+        if details is not None and details.usage:
+            details.seen = details.seen or Sightings()
+            if details.seen.pair(details.usage, usage):
                 return True
     return False
 
 
-def announce(span: state.SpanList | None, usage: Usage, details_of: Any) -> None:
+def announce(span: state.SpanList | None, usage: Usage, details_of: Callable[[state.SpanList], Any]) -> None:
     """Tell the executions around a call that an instrumentation has counted it.
 
     Args:
@@ -60,16 +92,11 @@ def announce(span: state.SpanList | None, usage: Usage, details_of: Any) -> None
         usage: What was counted.
         details_of: Makes the details of a span that has none yet.
     """
-    nearest = True
-    for around in _spans_around(span):
+    for depth, around in enumerate(_spans_around(span)):
         details = details_of(around)
-        details.sightings = [*(details.sightings or ())[-_MOST_SIGHTINGS + 1 :], usage]
-        details.instrumented = details.instrumented or nearest
-        nearest = False
-
-
-def _details_around(span: state.SpanList | None) -> Any:
-    return [around[DETAILS] for around in _spans_around(span) if around[DETAILS] is not None]
+        seen = details.seen = details.seen or Sightings()
+        seen.usages = [*seen.usages[-_MOST_SIGHTINGS + 1 :], usage]
+        seen.direct = seen.direct or depth == 0
 
 
 def _spans_around(span: state.SpanList | None) -> list[state.SpanList]:
