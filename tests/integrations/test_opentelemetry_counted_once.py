@@ -137,6 +137,23 @@ def test_another_call_is_another(recorded, tracer, other):
     assert sums(recorded)["Tokens_In"] == 100 + other["input_tokens"]
 
 
+@pytest.mark.parametrize("span_first", [True, False])
+def test_counts_without_the_cached_tokens_are_of_the_same_call(recorded, tracer, span_first):
+    """Anthropic's input count, recorded as it stands in the answer, is not a second call beside the whole count."""
+    told = {
+        **TOKENS,
+        "gen_ai.usage.cache_read.input_tokens": 60,
+        "gen_ai.usage.cache_creation.input_tokens": 30,
+    }
+    with asp.span("agent", kind="agent", provider="anthropic") as span:
+        if span_first:
+            model_call(tracer, number=1, tokens=told)
+        span.record_usage(input_tokens=10, output_tokens=20, model="gpt-4o-mini")
+        if not span_first:
+            model_call(tracer, number=1, tokens=told)
+    assert len(recorded.metrics("Tokens_In")) == 1
+
+
 def test_an_agent_beside_it_has_its_own_calls(recorded, tracer):
     """Equal counts that are recorded in a sibling execution are not taken for the instrumented call."""
     with asp.task("T-1"):

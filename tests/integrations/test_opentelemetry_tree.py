@@ -1,6 +1,10 @@
 """OpenTelemetry spans stand where they belong: under our executions, in the order in which they began."""
 
 import os
+import signal
+import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -14,6 +18,7 @@ import asp_telemetry as asp
 from asp_telemetry import guard
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.integrations.opentelemetry import Exporter, Processor, attach
+from asp_telemetry.integrations.opentelemetry.tree import Bounded
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "Planner", "gen_ai.agent.version": "2"}
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
@@ -198,6 +203,22 @@ def test_a_framework_around_a_client_counts_one_call(recorded, tracer):
     assert sums(recorded)["Tokens_In"] == 300
 
 
+def test_a_tool_inside_the_tool_of_its_name_is_one_call(recorded, tracer):
+    """A decorated tool that is instrumented further in, or instrumented twice, counts as one call of a tool."""
+
+    @asp.track_tool("search")
+    def search():
+        with (
+            tracer.start_as_current_span("execute_tool search", attributes=TOOL),
+            tracer.start_as_current_span("tools/call search", attributes=TOOL),
+        ):
+            pass
+
+    search()
+    assert len(recorded.metrics("Tool_Calls")) == 1
+    assert len(recorded.traces()) == 3
+
+
 def test_two_processors_record_once(recorded, provider, tracer):
     """Adding the processor twice, or to a provider that has it, changes nothing."""
     provider.add_span_processor(Processor())
@@ -296,3 +317,63 @@ def test_an_exported_span_is_recorded_once(recorded, tracer, provider):
     exporter.export([span])
     assert len(recorded.traces()) == 2
     other.shutdown()
+
+
+def test_calls_of_many_threads_are_all_there(recorded, tracer):
+    """Calls made in a pool of threads at once belong each to the agent that made it, and none is lost or doubled."""
+
+    @asp.track_agent("Worker", name="agent")
+    def agent(number):
+        for call in range(20):
+            model_call(tracer, number=f"{number}-{call}")
+
+    with asp.span("ours"), asp.ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(agent, range(8)))
+    assert sums(recorded)["Tokens_In"] == 8 * 20 * 100
+    calls = recorded.rows(
+        "SELECT count(*) AS calls FROM execution_traces WHERE kind = 'generation' GROUP BY parent_id"
+    )
+    assert [row["calls"] for row in calls] == [20] * 8
+
+
+def test_spans_that_never_end_do_not_fill_the_memory():
+    """What is remembered of open spans is bounded; the oldest are forgotten first."""
+    kept = Bounded(3)
+    for number in range(10):
+        kept[number, number] = number
+    assert list(kept.values()) == [7, 8, 9]
+
+
+def test_a_missing_extra_is_named():
+    """Without opentelemetry-sdk the import says what to install."""
+    code = (
+        "import sys; sys.modules['opentelemetry.sdk'] = None; import asp_telemetry.integrations.opentelemetry"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'pip install "asp-telemetry[opentelemetry]"' in done.stderr
+
+
+@pytest.mark.crash
+def test_a_killed_process_loses_no_span_that_had_ended(recorded):
+    """A span that has ended is kept although its process is killed at once, inside an agent that never ends."""
+    code = f"""
+import os, signal
+from opentelemetry.sdk.trace import TracerProvider
+import asp_telemetry as asp
+from asp_telemetry.integrations.opentelemetry import attach
+asp.configure({recorded.url!r}, writer=False)
+provider = TracerProvider()
+attach(provider)
+with asp.span("agent", kind="agent"):
+    with provider.get_tracer("x").start_as_current_span("chat", attributes={ {**CHAT, **TOKENS}!r}):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    command = [sys.executable, "-m", "asp_telemetry", "drain", "--database", recorded.url]
+    subprocess.run(command, check=True, capture_output=True)
+    connection = sqlite3.connect(recorded.path)
+    names = [name for (name,) in connection.execute("SELECT name FROM execution_traces")]
+    connection.close()
+    assert names == ["chat"]

@@ -2,9 +2,9 @@
 
 An answer is counted once by its response id. But some instrumentations report none (embeddings have none, and
 OpenInference hides it with the content), and whoever records bare counts names none. Then two reports are of one call
-if at least one of them has no id, both have the same tokens, their models do not contradict each other, and one
-was recorded on the very execution, or on one around it, in which the instrumentation saw the call. In each execution
-a report stands for one other only, so two equal calls stay two. What differs in a single token is another call.
+if at least one of them has no id, both have the same tokens (or one the same without those from a cache), their
+models do not contradict each other, and one was recorded on the very execution, or on one around it, in which the instrumentation saw the call. In each execution a report stands
+for one other only, so two equal calls stay two. Whatever else differs in a single token is another call.
 """
 
 from collections.abc import Callable
@@ -114,11 +114,20 @@ def _spans_around(span: state.SpanList | None) -> list[state.SpanList]:
 def _same_call(one: Usage, other: Usage) -> bool:
     if one.response_id is not None and other.response_id is not None:
         return False  # told apart by their ids
-    tokens = (one.input_tokens or 0, one.output_tokens or 0)
-    if tokens == (0, 0) or tokens != (other.input_tokens or 0, other.output_tokens or 0):
+    if (one.output_tokens or 0) != (other.output_tokens or 0):
+        return False
+    mine, others = one.input_tokens or 0, other.input_tokens or 0
+    # Anthropic's own count leaves cached tokens out, and so does who records it as it stands in the answer.
+    if mine != others and mine != others - _cached(other) and others != mine - _cached(one):
+        return False
+    if not (mine or others or one.output_tokens):
         return False
     if one.model is None or other.model is None:
         return True
     # `gpt-4o-mini` is asked, `gpt-4o-mini-2024-07-18` answers; gateways put the provider in front.
-    mine, others = one.model.rpartition("/")[2], other.model.rpartition("/")[2]
-    return mine.startswith(others) or others.startswith(mine)
+    asked, answered = one.model.rpartition("/")[2], other.model.rpartition("/")[2]
+    return asked.startswith(answered) or answered.startswith(asked)
+
+
+def _cached(usage: Usage) -> int:
+    return (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)

@@ -11,7 +11,13 @@ from asp_telemetry.capture.sightings import announce, is_recorded
 from asp_telemetry.capture.usage import UsageError
 from asp_telemetry.guard import trouble
 from asp_telemetry.integrations.opentelemetry.content import content_of
-from asp_telemetry.integrations.opentelemetry.kinds import MODEL_CALLS, Attributes, first_text, kind_of
+from asp_telemetry.integrations.opentelemetry.kinds import (
+    MODEL_CALLS,
+    Attributes,
+    first_text,
+    kind_of,
+    site_of,
+)
 from asp_telemetry.integrations.opentelemetry.tokens import usage_of
 from asp_telemetry.integrations.opentelemetry.tree import COUNTED, COUNTED_BEYOND, NOT_COUNTED, Node
 from asp_telemetry.journal.layout import SITE, Status
@@ -53,6 +59,8 @@ def record(node: Node, span: "ReadableSpan") -> int:
     if kind is None and node.frame is not None:
         kind = node.frame[SITE].kind  # executions inside are under it already
     inside = node.counted
+    if kind == "tool" and _is_same_tool(node, span, attributes):
+        kind = "span"  # counted where it was called
     if kind is not None:
         frame = node.place(kind, span, attributes)
         details = details_of(frame)
@@ -89,6 +97,15 @@ def _count(node: Node, frame: state.SpanList, details: Details, kind: str, attri
     else:
         announce(node.own, usage, details_of)
     return COUNTED
+
+
+def _is_same_tool(node: Node, span: "ReadableSpan", attributes: Attributes) -> bool:
+    """Tell whether a call of a tool stands directly in a call of that tool: a framework's, or our decorator's."""
+    around = node.execution_around()
+    site = None if around is None else around[SITE]
+    return (
+        site is not None and site.kind == "tool" and site.name == site_of("tool", span.name, attributes).name
+    )
 
 
 def _describe(details: Details, node: Node, span: "ReadableSpan", attributes: Attributes) -> None:
