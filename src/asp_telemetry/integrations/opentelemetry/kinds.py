@@ -6,9 +6,12 @@ Sources: OpenTelemetry semantic conventions for generative AI (`gen_ai.operation
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asp_telemetry.capture.definition import KINDS
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
 
 Attributes = Mapping[str, Any]
 
@@ -97,6 +100,20 @@ class Site(NamedTuple):
     model: str | None
     provider: str | None
     version: str | None
+
+
+def attributes_of(span: "ReadableSpan") -> Attributes:
+    """Return a span's attributes as they are now, as a plain dict.
+
+    Args:
+        span: The span, open or ended.
+
+    Returns:
+        A copy, made at once where the SDK can: going through its own mapping locks it for each attribute.
+    """
+    found: Any = span.attributes or {}
+    copy = getattr(found, "copy", None)
+    return dict(found if copy is None else copy())
 
 
 def kind_of(attributes: Attributes) -> str | None:

@@ -14,6 +14,7 @@ from asp_telemetry.integrations.opentelemetry.content import content_of
 from asp_telemetry.integrations.opentelemetry.kinds import (
     MODEL_CALLS,
     Attributes,
+    attributes_of,
     first_text,
     kind_of,
     site_of,
@@ -54,7 +55,7 @@ def record(node: Node, span: "ReadableSpan") -> int:
     Returns:
         Whether a model call in it, or it itself, has been counted; what is around it has been told.
     """
-    attributes: Attributes = dict(span.attributes or {})
+    attributes = attributes_of(span)
     kind = kind_of(attributes)
     if kind is None and node.frame is not None:
         kind = node.frame[SITE].kind  # executions inside are under it already

@@ -13,6 +13,7 @@ from asp_telemetry.capture.encoder import identifier
 from asp_telemetry.capture.lifecycle import begin_timed
 from asp_telemetry.integrations.opentelemetry.kinds import (
     Attributes,
+    attributes_of,
     first_text,
     kind_of,
     may_become_one,
@@ -69,7 +70,7 @@ class Node:
     def execution(self) -> state.SpanList | None:
         """Return the span's own execution or, if it is none, the one around it."""
         if self.frame is None and self.span is not None:
-            attributes: Attributes = dict(self.span.attributes or {})
+            attributes = attributes_of(self.span)
             scope = self.span.instrumentation_scope
             kind = kind_of(attributes)
             if kind is None and scope is not None and may_become_one(scope.name):
