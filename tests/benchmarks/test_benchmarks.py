@@ -99,6 +99,14 @@ def test_store_tables_are_complete() -> None:
     assert "not measured" not in output
 
 
+def test_table_of_opentelemetry_spans_is_complete() -> None:
+    """What listening adds to a span is shown for those that are recorded and for those that are not."""
+    output = run("opentelemetry_in.py")
+    for label in ("model call", "agent that calls a model", "HTTP request"):
+        bare, heard, _ = map(float, figures(output, label))
+        assert 0 < bare < heard
+
+
 def test_import_table_is_complete() -> None:
     """What an import costs is shown, and it brings along none of the heavy modules."""
     output = run("imports.py")

@@ -73,7 +73,7 @@ def test_the_innermost_execution_wins(recorded, make):
 
 
 def test_recording_what_an_inner_call_returned_is_once(recorded, make):
-    """An agent that explicitly records the answer of a call that was billed for it already adds nothing."""
+    """An agent that explicitly records the answer of a call that was billed for it already adds nothing but its row."""
 
     @asp.track
     def call():
@@ -83,6 +83,7 @@ def test_recording_what_an_inner_call_returned_is_once(recorded, make):
         answer = call()
         agent.record_usage(answer)
     assert tokens(recorded) == [("call", 100)]
+    assert [row["usage"] is None for row in recorded.traces()] == [True, False]
 
 
 def test_recorded_inside_and_returned_outside_is_once(recorded, make):

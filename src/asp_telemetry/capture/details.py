@@ -5,6 +5,7 @@ from typing import Any
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.redaction import redact
+from asp_telemetry.capture.sightings import Sightings
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
@@ -60,13 +61,20 @@ class Details:
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
+    seen: Sightings | None = None
 
     def encoded(self) -> bytes | None:
         """Return the details as JSON, or None if there are none."""
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
+        seen = payload.pop("seen", None)
+        if seen is not None and seen.direct and self.cost is not None and not self.usage:
+            # The call that it was reported for has been counted, and priced, where an instrumentation saw it.
+            payload["metadata"] = {**(self.metadata or {}), "reported_cost": payload.pop("cost")}
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
+        else:
+            payload.pop("usage", None)  # all of it was counted elsewhere
         return encode(payload) if payload else None
 
 
@@ -118,7 +126,7 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
         details.explicit = True
     elif details.explicit:
         return
-    if not first:
+    if not first or (details.seen is not None and details.seen.take(usage)):
         return
     if details.usage is None:
         details.usage = [usage]

@@ -10,14 +10,18 @@ from asp_telemetry.capture.encoder import plain
 from asp_telemetry.capture.redaction import redact_values
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import (
+    AGENT,
     CLOCK,
     DETAILS,
     FLAGS,
+    ITERATION,
     PARENT,
     SCOPE,
     SITE,
     SPAN_ID,
     STATE,
+    TRACE_HIGH,
+    TRACE_LOW,
     Flag,
     Kind,
     Status,
@@ -229,3 +233,61 @@ def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
     frame[PARENT] = span
     frame[DETAILS] = None
     return frame
+
+
+def begin_timed(
+    site: Site,
+    parent: state.SpanList | None,
+    *,
+    trace: tuple[int, int],
+    span_id: int,
+    started: int,
+    scope: Scope | None = None,
+    remote_parent: int = 0,
+) -> state.SpanList:
+    """Make the span of an execution that another tracer times and names; it never becomes the current one.
+
+    Args:
+        site: What is executed.
+        parent: The execution around it, whose trace it belongs to; None where there is none in this process.
+        trace: The high and the low half of the trace's id, for want of a parent.
+        span_id: The other tracer's id of it, 0 < span_id < 2**64.
+        started: When it began, in ns since the epoch.
+        scope: What it belongs to, where that differs from the parent's.
+        remote_parent: The id of the span around it in another process, for want of a parent.
+
+    Returns:
+        The span, to be given to `finish_timed`.
+    """
+    state.next_id()  # not used, but the first one wakes the recorder
+    agent = site.agent
+    if parent is None or not parent[SPAN_ID]:
+        flags = site.flags | (_UNSAMPLED if state.sample_rate < 1.0 and _is_left_out(trace[1]) else 0)
+        return [
+            *trace, span_id, remote_parent, site, scope or state.default_scope, agent, 1, flags, started, 0, None, None,
+            0, 0,
+        ]  # fmt: skip
+    flags = parent[FLAGS]
+    if agent is not None:
+        flags = site.flags | flags & _UNSAMPLED | flags >> _IN_AGENT_SHIFT & _NESTED
+    return [
+        parent[TRACE_HIGH], parent[TRACE_LOW], span_id, parent[SPAN_ID], site, scope or parent[SCOPE],
+        agent or parent[AGENT], parent[ITERATION] if agent is None else 1, flags, started, 0, None, None, 0, 0,
+    ]  # fmt: skip
+
+
+def finish_timed(span: state.SpanList, status: Status, duration: int) -> None:
+    """Hand an execution that another tracer has timed to the journal.
+
+    Args:
+        span: What `begin_timed` made, with its details.
+        status: How it ended.
+        duration: How long it took, in ns.
+    """
+    span[STATE] = _FINISHED
+    details = span[DETAILS]
+    span[DETAILS] = None
+    if not span[FLAGS] & _UNSAMPLED:
+        state.append(
+            _EXECUTION, int(status), max(duration, 0), span, None if details is None else details.encoded()
+        )

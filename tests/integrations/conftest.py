@@ -1,0 +1,3 @@
+"""What the tests of integrations share."""
+
+pytest_plugins = ["opentelemetry_tracing"]
