@@ -7,7 +7,7 @@ from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identif
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
-from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
+from asp_telemetry.journal.layout import DETAILS, SCOPE, SPAN_ID, TRACE_LOW
 from asp_telemetry.usage import Usage
 
 _MAX_NUMBER = 10**13
@@ -59,11 +59,14 @@ class Details:
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
+    hold: Any = None
+    """What budgets keep for this execution; not recorded."""
 
     def encoded(self) -> bytes | None:
         """Return the details as JSON, or None if there are none."""
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
+        payload.pop("hold", None)
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
         return encode(payload) if payload else None
@@ -111,8 +114,9 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
     """Add the usage of an answer to a span: counted once in its trace, and explicit before detected."""
     details = details_of(span)
     first = claim(span, usage, answer)
+    replaces = explicit and not details.explicit
     if explicit:
-        if not details.explicit:
+        if replaces:
             details.usage = None
         details.explicit = True
     elif details.explicit:
@@ -123,6 +127,26 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
         details.usage = [usage]
     elif len(details.usage) < _MANY_ANSWERS or not _merge(details.usage, usage):
         details.usage.append(usage)
+    budget = budget_of(span)
+    if budget is not None:
+        budget.charge(span, details, usage, anew=replaces)
+
+
+def budget_of(span: state.SpanList) -> Any:
+    """Return the innermost budget that what is recorded on a span now belongs to; None outside of any."""
+    here = state.get_current()
+    # A budget may have been opened inside the span: what surrounds the caller is then a stand-in for the span.
+    frame = here if here is not None and here[SPAN_ID] == span[SPAN_ID] else span
+    return frame[SCOPE].budget
+
+
+def add_cost(span: state.SpanList, cost: str) -> None:
+    """Set what the user's code says an execution cost, as exact decimal text."""
+    details = details_of(span)
+    details.cost = cost
+    budget = budget_of(span)
+    if budget is not None:
+        budget.charge(span, details, None)
 
 
 def _merge(answers: list[Usage], usage: Usage) -> bool:

@@ -25,6 +25,9 @@ set_current = current.set
 live: dict[int, SpanList] = {}
 """Every open span by its id, oldest first: the writer looks here for executions that have been open for long."""
 
+watch_spending: Callable[[Any], Any] | None = None
+"""Has an account of a shared budget read from the ledger; the recorder puts its own function here."""
+
 enabled = True
 capture_content = False
 sample_rate = 1.0
