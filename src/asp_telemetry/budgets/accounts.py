@@ -43,7 +43,7 @@ def find_account(
 ) -> Account:
     """Return the account of a key, made when first asked for."""
     # The ledger knows nothing of the names of budgets.
-    place = (shared, None if shared else name, per, window, key)
+    place = (state.ledger_number if shared else name, shared, per, window, key)
     with locking.lock:
         found = _accounts.pop(place, None)
         if found is None:

@@ -4,7 +4,7 @@ A reservation covers all that happens inside the execution: a call inside draws 
 itself is lent by it. So an agent that has reserved a dollar and its model calls that cost it are counted once.
 """
 
-from typing import Any
+from collections.abc import Iterator
 
 from asp_telemetry.budgets import locking
 from asp_telemetry.budgets.account import Account
@@ -160,7 +160,8 @@ class Hold:
                     account.reserved[unit] -= part
             share.left[unit] = 0
 
-    def covering(self, account: Account) -> Any:
+    def covering(self, account: Account) -> Iterator[tuple["Hold", _Share]]:
+        """Yield what is reserved in an account for this execution and for those around it, the innermost first."""
         hold: Hold | None = self
         while hold is not None:
             share = hold.shares.get(account)

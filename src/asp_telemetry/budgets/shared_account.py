@@ -2,7 +2,7 @@
 
 from threading import Event
 from time import monotonic, time_ns
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from asp_telemetry.budgets import locking
 from asp_telemetry.budgets.account import Account
@@ -18,6 +18,9 @@ PATIENCE_SECONDS: Final = 2.0
 """How long a call waits for them at most, and never where an event loop runs."""
 
 _MOST_WAITING: Final = 10_000
+
+_away_until = 0.0
+"""Until when nobody waits for the database, because it has just failed."""
 
 
 class Question(NamedTuple):
@@ -62,7 +65,6 @@ class SharedAccount(Account):
         self.used_at = monotonic()
         self._committed: Amounts = [0, 0]
         self._read_at: float | None = None
-        self._failed_at: float | None = None
         self._pending: Amounts = [0, 0]
         self._waiting: dict[str, tuple[int, int, float]] = {}
 
@@ -104,7 +106,7 @@ class SharedAccount(Account):
         """Tell whether the figures are missing or too old, and nobody has just found that they cannot be had."""
         now = monotonic()
         self.used_at = now
-        if self._failed_at is not None and now - self._failed_at < STALE_SECONDS:
+        if now < _away_until:
             return False
         return self._read_at is None or now - self._read_at > STALE_SECONDS
 
@@ -118,7 +120,13 @@ class SharedAccount(Account):
 
     def ask(self) -> Event | None:
         """Have the account read soon; the event is set once that is done, or has failed."""
-        return None if state.watch_spending is None else state.watch_spending(self)
+        if state.watch_spending is None:
+            return None
+        try:
+            return cast("Event", state.watch_spending(self))
+        except Exception as error:  # what is configured by variables may be wrong
+            self.fail(error)
+            return None
 
     def question(self) -> Question:
         """Return what the ledger is to be asked."""
@@ -132,11 +140,12 @@ class SharedAccount(Account):
             self._committed = [dollars(reading.usd), reading.tokens]
             for execution in reading.executions:
                 self._let_go(execution)
-            self._read_at, self._failed_at = monotonic(), None
+            self._read_at = monotonic()
 
     def fail(self, error: Exception) -> None:
         """Take note that the ledger cannot be read: this process goes on with what it knows."""
-        self._failed_at = monotonic()
+        global _away_until
+        _away_until = monotonic() + STALE_SECONDS
         note(
             "a shared budget could not read the ledger",
             error,

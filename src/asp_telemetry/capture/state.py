@@ -28,6 +28,9 @@ live: dict[int, SpanList] = {}
 watch_spending: Callable[[Any], Any] | None = None
 """Has an account of a shared budget read from the ledger; the recorder puts its own function here."""
 
+ledger_number = 0
+"""Which database it is that is configured: another one has another number."""
+
 enabled = True
 capture_content = False
 sample_rate = 1.0
