@@ -3,12 +3,15 @@
 from collections import deque
 from time import monotonic
 from typing import Any, Final
+from weakref import WeakSet
 
 from asp_telemetry.budgets import locking
 from asp_telemetry.budgets.amounts import Amounts
 
 _SLICES: Final = 1000
 """Into how many slices a window is divided: what was spent leaves it late by that share of it, never early."""
+
+_all: "WeakSet[Account]" = WeakSet()
 
 
 class Account:
@@ -29,6 +32,7 @@ class Account:
         self._slices: deque[list[Any]] = deque()
         self._coming: deque[tuple[int, int, int]] = deque()
         self._folding = False
+        _all.add(self)
 
     def add(self, usd: int, tokens: int, unpriced: int = 0) -> None:
         """Add what an answer cost; less than nothing where an earlier figure turns out to be too high."""
@@ -82,3 +86,11 @@ class Account:
             _, usd, tokens, _ = self._slices.popleft()
             self._total[0] -= usd
             self._total[1] -= tokens
+
+
+def _after_fork() -> None:
+    for account in list(_all):
+        account.after_fork()
+
+
+locking.in_child.append(_after_fork)

@@ -66,10 +66,8 @@ def _forget_one() -> None:
 
 
 def _after_fork() -> None:
-    for place, account in list(_accounts.items()):
-        if place[2] == "process":
-            del _accounts[place]
-        account.after_fork()
+    for place in [place for place in _accounts if place[2] == "process"]:
+        del _accounts[place]
 
 
 locking.in_child.append(_after_fork)

@@ -19,8 +19,8 @@ PATIENCE_SECONDS: Final = 2.0
 
 _MOST_WAITING: Final = 10_000
 
-_away_until = 0.0
-"""Until when nobody waits for the database, because it has just failed."""
+_away: dict[int, float] = {}
+"""Until when nobody waits for a database, because it has just failed."""
 
 
 class Question(NamedTuple):
@@ -63,6 +63,7 @@ class SharedAccount(Account):
         super().__init__(key, window)
         self.per = per
         self.used_at = monotonic()
+        self._ledger = state.ledger_number
         self._committed: Amounts = [0, 0]
         self._read_at: float | None = None
         self._pending: Amounts = [0, 0]
@@ -106,7 +107,7 @@ class SharedAccount(Account):
         """Tell whether the figures are missing or too old, and nobody has just found that they cannot be had."""
         now = monotonic()
         self.used_at = now
-        if now < _away_until:
+        if now < _away.get(self._ledger, 0.0):
             return False
         return self._read_at is None or now - self._read_at > STALE_SECONDS
 
@@ -141,11 +142,11 @@ class SharedAccount(Account):
             for execution in reading.executions:
                 self._let_go(execution)
             self._read_at = monotonic()
+            _away.pop(self._ledger, None)
 
     def fail(self, error: Exception) -> None:
         """Take note that the ledger cannot be read: this process goes on with what it knows."""
-        global _away_until
-        _away_until = monotonic() + STALE_SECONDS
+        _away[self._ledger] = monotonic() + STALE_SECONDS
         note(
             "a shared budget could not read the ledger",
             error,

@@ -135,10 +135,16 @@ def _watch_spending(account: Any) -> threading.Event:
             with imports:
                 from asp_telemetry.recorder.spending import SpendingWatch  # noqa: PLC0415
 
-            if _spending is not None:
-                _spending.stop()
+            _stop_watching()
             _spending = SpendingWatch(url)
         return _spending.watch(account)
+
+
+def _stop_watching() -> None:
+    global _spending
+    if _spending is not None:
+        _spending.stop()
+    _spending = None
 
 
 def _first_append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
@@ -284,6 +290,7 @@ def shutdown(timeout: float = 5.0) -> FlushResult:
     """
     global _recorder
     with _lock:
+        _stop_watching()
         recorder = _recorder
         if recorder is None:
             return _idle.result()

@@ -51,7 +51,7 @@ class SpendingWatch:
         return read
 
     def stop(self) -> None:
-        """Forget all accounts; the thread ends."""
+        """Forget all accounts; the thread ends after the reading that it may be at."""
         with self._lock:
             self._accounts.clear()
         self._bell.set()
@@ -75,7 +75,7 @@ class SpendingWatch:
                     read, self._read = self._read, threading.Event()
                     accounts = list(self._accounts)
                 begun = monotonic()
-                well = [await _renew(reader, account) for account in accounts]
+                well = [await _renew(reader, account) for account in accounts if account in self._accounts]
                 read.set()
                 with self._lock:
                     for account in accounts:

@@ -1,5 +1,7 @@
 """Reads spending from PostgreSQL, over one connection of its own."""
 
+from typing import Any
+
 import asyncpg
 
 from asp_telemetry.budgets.shared_account import Question, Reading
@@ -12,6 +14,7 @@ from asp_telemetry.stores.spending import conditions
 from asp_telemetry.stores.statements import load_statements
 
 _SECONDS = 10.0
+_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class PostgresSpending:
@@ -37,15 +40,26 @@ class PostgresSpending:
         )
         since = None if question.since_ns is None else utc_text(question.since_ns)
         try:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await connect(self._url, command_seconds=_SECONDS)
-            async with reading(self._connection):
-                row = await self._connection.fetchrow(sql, question.key, since, question.executions)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            row = await self._fetch_again(sql, question.key, since, question.executions)
+        except _TROUBLE as error:
             await self.close()
             raise unavailable(error, destination_of(self._url)) from error
         usd, tokens, executions = row
         return Reading(usd, tokens, list(executions))
+
+    async def _fetch_again(self, sql: str, *values: Any) -> Any:
+        """Fetch, over a new connection where the old one has died meanwhile."""
+        if self._connection is not None:
+            try:
+                return await self._fetch(self._connection, sql, *values)
+            except _TROUBLE:
+                await self.close()
+        self._connection = await connect(self._url, command_seconds=_SECONDS)
+        return await self._fetch(self._connection, sql, *values)
+
+    async def _fetch(self, connection: Connection, sql: str, *values: Any) -> Any:
+        async with reading(connection):
+            return await connection.fetchrow(sql, *values)
 
     async def close(self) -> None:
         """Disconnect."""
