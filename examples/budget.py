@@ -5,15 +5,12 @@
 Runs offline: `provider_stub` stands in for OpenAI, and the real client library talks to it.
 """
 
-import os
 from typing import Any
 
 import openai
 
 import asp_telemetry as asp
 from provider_stub import ProviderStub
-
-LIMIT = os.environ.get("ASP_EXAMPLE_LIMIT", "0.0002")
 
 
 @asp.track_agent("Design", expected_usd="0.00008")
@@ -25,15 +22,19 @@ def design(gpt: openai.OpenAI, part: str) -> Any:
 
 def main() -> None:
     """Design one part after the other, as far as the money goes."""
-    with ProviderStub() as stub, openai.OpenAI(base_url=stub.openai_url, api_key="stub") as gpt:
-        with asp.task("TASK-BUDGET"), asp.budget(usd=LIMIT, per="task") as budget:
-            for number in range(1, 101):
-                try:
-                    design(gpt, f"part {number} of the login")
-                except asp.BudgetExceeded as refusal:
-                    print(f"part {number} was not begun: {refusal}")
-                    break
-                print(f"part {number}: {budget.spent.usd} of {budget.limit.usd} USD")
+    with (
+        ProviderStub() as stub,
+        openai.OpenAI(base_url=stub.openai_url, api_key="stub") as gpt,
+        asp.task("TASK-BUDGET"),
+        asp.budget(usd="0.0002", per="task") as budget,
+    ):
+        for number in range(1, 101):
+            try:
+                design(gpt, f"part {number} of the login")
+            except asp.BudgetExceeded as refusal:
+                print(f"part {number} was not begun: {refusal}")
+                break
+            print(f"part {number}: {budget.spent.usd} of {budget.limit.usd} USD")
     assert asp.flush().complete
 
 
