@@ -131,6 +131,8 @@ def test_reported_costs_replace_computed_ones(recorded):
 
 def test_an_unknown_price_is_not_zero(recorded, caplog):
     """An answer without a price is counted as such and told of once per model; the tokens count all the same."""
+    with asp.budget(tokens=1000), asp.span("x", kind="generation") as s:
+        s.record_usage(answer(10, "of no interest"))
     with asp.budget(usd=1, tokens=1000) as b:
         for _ in range(2):
             with asp.span("x", kind="generation") as s:
@@ -323,3 +325,23 @@ def test_switched_off_means_nothing_is_seen(tmp_path):
         asp.configure(f"sqlite:///{tmp_path}/a.db", replace=True)
         guard.reset()
     assert calls == [1]
+
+
+def test_memory_is_bounded(recorded, monkeypatch, caplog):
+    """The least recently used keys are forgotten, with a warning where they may come again; reserved ones are kept."""
+    monkeypatch.setattr("asp_telemetry.budgets.accounts._MOST", 3)
+    with asp.budget(tokens=10, per="task") as b:
+        for _ in range(5):
+            make_ask()(10)
+        assert not caplog.messages
+        with asp.task("kept"), b.reserve(tokens=10):
+            for name in "abcde":
+                with asp.task(name):
+                    make_ask()(10)
+            with asp.task("e"), pytest.raises(asp.BudgetExceeded):
+                make_ask()(10)
+            with asp.task("kept"), pytest.raises(asp.BudgetExceeded):
+                b.check(tokens=11)
+            with asp.task("a"):
+                make_ask()(10)
+    assert "a budget forgot" in caplog.text

@@ -1,6 +1,6 @@
 """Finds the account of a key; those that were used least recently are forgotten once there are very many."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from asp_telemetry.budgets import locking
 from asp_telemetry.budgets.account import Account
@@ -15,9 +15,17 @@ _MOST: Final = 10_000
 _LOOKED_AT: Final = 100
 
 _accounts: dict[tuple[Any, ...], Account] = {}
+_accounts_of_traces: dict[tuple[Any, ...], Account] = {}
 
 
-def key_of(per: str, span: state.SpanList | None) -> tuple[bool, str | None]:
+class Key(NamedTuple):
+    """Say whose an account is: by name, or, where nobody is named, by the trace that stands for a task or session."""
+
+    value: str | None
+    is_trace: bool = False
+
+
+def key_of(per: str, span: state.SpanList | None) -> Key | None:
     """Say whose account an execution draws on, by the same rules as its row: a task or session defaults to the trace.
 
     Args:
@@ -25,44 +33,45 @@ def key_of(per: str, span: state.SpanList | None) -> tuple[bool, str | None]:
         span: The execution, or what stands in for one; None outside of any.
 
     Returns:
-        Whether that is known yet, and the key.
+        The key; None while it is not known, before a trace begins.
     """
     if per == "process":
-        return True, None
+        return Key(None)
     facts = (state.default_scope if span is None else span[SCOPE]).facts
-    key: str | None = facts.get(f"{per}_id")
-    if key is None and per in {"task", "session"}:
-        if span is None or not span[SPAN_ID]:
-            return False, None
-        return True, execution_uuid(span[TRACE_HIGH], span[TRACE_LOW])
-    return True, key
+    value: str | None = facts.get(f"{per}_id")
+    if value is not None or per not in {"task", "session"}:
+        return Key(value)
+    if span is None or not span[SPAN_ID]:
+        return None
+    return Key(execution_uuid(span[TRACE_HIGH], span[TRACE_LOW]), is_trace=True)
 
 
-def find_account(
-    name: str | None, per: str, key: str | None, window: float | None, *, shared: bool
-) -> Account:
+def find_account(name: str | None, per: str, key: Key, window: float | None, *, shared: bool) -> Account:
     """Return the account of a key, made when first asked for."""
     # The ledger knows nothing of the names of budgets.
-    place = (state.ledger_number if shared else name, shared, per, window, key)
+    place = (state.ledger_number if shared else name, shared, per, window, key.value)
+    accounts = _accounts_of_traces if key.is_trace else _accounts
     with locking.lock:
-        found = _accounts.pop(place, None)
+        found = accounts.pop(place, None)
         if found is None:
-            if len(_accounts) >= _MOST:
-                _forget_one()
-            found = SharedAccount(per, key, window) if shared else Account(key, window)
-        _accounts[place] = found
+            if len(accounts) >= _MOST:
+                _forget_one(accounts)
+            found = SharedAccount(per, key.value, window) if shared else Account(key.value, window)
+        accounts[place] = found
     return found
 
 
-def _forget_one() -> None:
-    for _, (place, account) in zip(range(_LOOKED_AT), _accounts.items(), strict=False):
+def _forget_one(accounts: dict[tuple[Any, ...], Account]) -> None:
+    for _, (place, account) in zip(range(_LOOKED_AT), accounts.items(), strict=False):
         if not any(account.reserved):
-            del _accounts[place]
+            del accounts[place]
             break
-    note(
-        "a budget forgot what was spent longest ago",
-        remedy=f"{_MOST} keys are kept in memory; use a window=, or shared=True, which asks the database",
-    )
+    # A trace does not come again, a user does.
+    if accounts is _accounts:
+        note(
+            "a budget forgot what was spent longest ago",
+            remedy=f"{_MOST} keys are kept in memory; use shared=True, which asks the database",
+        )
 
 
 def _after_fork() -> None:

@@ -298,7 +298,8 @@ def budget(
     what they are expected to spend would cross it: their `expected_usd=` and `expected_tokens=`, else the running mean
     of what calls of the same function have spent. So much is reserved until they end. A call of which nothing is known
     is let through while anything is left: each concurrent caller may go beyond the limit with one call. An answer that
-    has been paid for always reaches the caller. Nested budgets all apply.
+    has been paid for always reaches the caller. Nested budgets all apply. An answer that a tracked function returns is
+    recorded when that has returned: a budget inside the function sees it only if it is given to `record_usage()`.
 
     Args:
         usd: The limit in USD, as text, Decimal or number.

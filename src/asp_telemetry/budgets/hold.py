@@ -33,24 +33,24 @@ class Hold:
     Args:
         parent: That of the nearest enclosing execution that has one.
         site: What is executed; None for a reservation without an execution of its own.
+
+    Attributes:
+        is_open: Whether the execution still runs.
+        limits_usd: Whether one of the budgets limits USD, so that unknown prices matter.
+        process: In which process, counted in forks, it runs.
+        shares: What is reserved for it, by account.
+        subtree: What has been spent in it and all that happened inside.
     """
 
     __slots__ = (
-        "_computed",
-        "_reported",
-        "_site",
-        "_tokens",
-        "_unpriced",
-        "is_open",
-        "parent",
-        "process",
-        "shares",
-        "subtree",
+        "_computed", "_reported", "_site", "_tokens", "_unpriced", "is_open", "limits_usd", "parent", "process",
+        "shares", "subtree",
     )  # fmt: skip
 
     def __init__(self, parent: "Hold | None", site: Site | None) -> None:
         self.parent = parent
         self.is_open = True
+        self.limits_usd = False
         self._site = site
         self.process = locking.process
         self.shares: dict[Account, _Share] = {}
@@ -139,7 +139,7 @@ class Hold:
             self.is_open = False
             if self._site is not None:
                 note_call(self._site, self.subtree)
-        if self._reported is None:
+        if self._reported is None and self.limits_usd:
             for model in self._unpriced:
                 tell_unpriced(model)
 

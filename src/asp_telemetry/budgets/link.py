@@ -58,8 +58,8 @@ class Link:
             return self.account
         budget = self.budget
         assert budget.per is not None, "without per= the account is the block's own"
-        known, key = key_of(budget.per, span)
-        if not known:
+        key = key_of(budget.per, span)
+        if key is None:
             return None
         account = find_account(budget.name, budget.per, key, budget.window, shared=budget.shared)
         budget.latest = account
@@ -147,6 +147,7 @@ class Link:
             for account in {id(account): account for _, account in claims}.values():
                 hold.spend(account, execution, change, unknown)
             for budget, account in claims:
+                hold.limits_usd |= budget.limits[USD] is not None
                 warnings += budget.warnings(account)
         for warn in warnings:
             warn()
