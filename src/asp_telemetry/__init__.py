@@ -21,7 +21,8 @@ from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, s
 from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
-    from asp_telemetry.budgets.budget import Budget, budget
+    from asp_telemetry.budgets.budget import Budget
+    from asp_telemetry.budgets.making import budget
     from asp_telemetry.budgets.warnings import SoftLimitReached
     from asp_telemetry.capture.executor import ThreadPoolExecutor
     from asp_telemetry.stores.pool import open_pool
@@ -68,7 +69,7 @@ def __getattr__(name: str) -> Any:
 
         return ThreadPoolExecutor
     if name in {"Budget", "budget"}:
-        import asp_telemetry.budgets.budget as budgets  # noqa: PLC0415 - imports decimal, and the price list later
+        import asp_telemetry.budgets.making as budgets  # noqa: PLC0415 - imports decimal, and the price list later
 
         return getattr(budgets, name)
     if name == "SoftLimitReached":
