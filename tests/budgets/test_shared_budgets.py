@@ -84,7 +84,7 @@ def test_own_spending_is_counted_once_whenever_it_is_committed(ledger):
     with here(), asp.task("T"), asp.budget(tokens=10**9, per="user", shared=True) as b:
         account = b._account()
         total = 0
-        deadline = time.monotonic() + 4
+        deadline = time.monotonic() + 3
         while time.monotonic() < deadline:
             make_ask()(7)
             total += 7

@@ -1,5 +1,6 @@
 """Finds the account of a key; those that were used least recently are forgotten once there are very many."""
 
+from collections import OrderedDict
 from typing import Any, Final, NamedTuple
 
 from asp_telemetry.budgets import locking
@@ -14,8 +15,10 @@ PERS: Final = ("task", "session", "user", "project", "process")
 _MOST: Final = 10_000
 _LOOKED_AT: Final = 100
 
-_accounts: dict[tuple[Any, ...], Account] = {}
-_accounts_of_traces: dict[tuple[Any, ...], Account] = {}
+# A plain dict slows down where entries at its front are deleted again and again.
+_Accounts = OrderedDict[tuple[Any, ...], Account]
+_accounts: _Accounts = OrderedDict()
+_accounts_of_traces: _Accounts = OrderedDict()
 
 
 class Key(NamedTuple):
@@ -52,16 +55,18 @@ def find_account(name: str | None, per: str, key: Key, window: float | None, *, 
     place = (state.ledger_number if shared else name, shared, per, window, key.value)
     accounts = _accounts_of_traces if key.is_trace else _accounts
     with locking.lock:
-        found = accounts.pop(place, None)
-        if found is None:
-            if len(accounts) >= _MOST:
-                _forget_one(accounts)
-            found = SharedAccount(per, key.value, window) if shared else Account(key.value, window)
+        found = accounts.get(place)
+        if found is not None:
+            accounts.move_to_end(place)
+            return found
+        if len(accounts) >= _MOST:
+            _forget_one(accounts)
+        found = SharedAccount(per, key.value, window) if shared else Account(key.value, window)
         accounts[place] = found
-    return found
+        return found
 
 
-def _forget_one(accounts: dict[tuple[Any, ...], Account]) -> None:
+def _forget_one(accounts: _Accounts) -> None:
     for _, (place, account) in zip(range(_LOOKED_AT), accounts.items(), strict=False):
         if not any(account.reserved):
             del accounts[place]
