@@ -16,11 +16,14 @@ from asp_telemetry.capture.decorators import track, track_agent, track_tool
 from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
-from asp_telemetry.errors import AspTelemetryError, ConfigurationError
+from asp_telemetry.errors import AspTelemetryError, BudgetExceeded, ConfigurationError
 from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
 from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
+    from asp_telemetry.budgets.budget import Budget
+    from asp_telemetry.budgets.making import budget
+    from asp_telemetry.budgets.warnings import SoftLimitReached
     from asp_telemetry.capture.executor import ThreadPoolExecutor
     from asp_telemetry.stores.pool import open_pool
 
@@ -28,12 +31,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AspTelemetryError",
+    "Budget",
+    "BudgetExceeded",
     "ConfigurationError",
     "FlushResult",
+    "SoftLimitReached",
     "Span",
     "Task",
     "ThreadPoolExecutor",
     "aflush",
+    "budget",
     "configure",
     "context",
     "current_span",
@@ -61,6 +68,14 @@ def __getattr__(name: str) -> Any:
         from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
 
         return ThreadPoolExecutor
+    if name in {"Budget", "budget"}:
+        import asp_telemetry.budgets.making as budgets  # noqa: PLC0415 - imports decimal, and the price list later
+
+        return getattr(budgets, name)
+    if name == "SoftLimitReached":
+        from asp_telemetry.budgets.warnings import SoftLimitReached  # noqa: PLC0415 - imports decimal
+
+        return SoftLimitReached
     if name == "open_pool":
         return _open_pool()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,8 @@ def called(task_id: str, *, depth: int = 1) -> list[str]:
     return [task_id] * depth
 
 
-@asp.track_agent()
+@asp.budget(usd=5, per="task")
+@asp.track_agent(expected_usd="0.5", expected_tokens=1000)
 async def coroutine(brief: str) -> bytes:
     return brief.encode()
 

@@ -29,6 +29,8 @@ def track_agent(
     provider: str | None = None,
     version: str | None = None,
     task_id: str | None = None,
+    expected_usd: Any = None,
+    expected_tokens: int | None = None,
 ) -> Decorator: ...
 def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
     """Track a function as an agent: `@track_agent` or `@track_agent("Planning", ...)`.
@@ -39,7 +41,8 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
     Args:
         function_or_role: The role, such as Planning, Design, Code, CodeReview; the function's name if left out.
         **options: name (the function's if left out); model, provider and version to record; task_id, a value or
-            the path of one in the arguments, such as `"request.task_id"`.
+            the path of one in the arguments, such as `"request.task_id"`; expected_usd and expected_tokens, what a
+            call spends at most: inside a `budget()` so much is reserved for it.
 
     Returns:
         The decorated function, or a decorator.
@@ -97,6 +100,8 @@ def track(
     provider: str | None = None,
     version: str | None = None,
     task_id: str | None = None,
+    expected_usd: Any = None,
+    expected_tokens: int | None = None,
 ) -> Decorator: ...
 def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any:
     """Track a function as any kind of execution.
@@ -104,7 +109,8 @@ def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any
     Args:
         function: The function, when used bare.
         kind: task, agent, generation, tool, chain, retriever, evaluator, guardrail, embedding or span.
-        **options: agent_role, name, model, provider, version and task_id, as in `track_agent`.
+        **options: agent_role, name, model, provider, version, task_id, expected_usd and expected_tokens, as in
+            `track_agent`.
 
     Returns:
         The decorated function, or a decorator.

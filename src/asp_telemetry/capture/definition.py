@@ -22,10 +22,12 @@ class Site:
     Attributes:
         agent: The site itself if it is an agent, else None: the agent is then the nearest enclosing one.
         task_of: Finds the task id in a call's arguments, if one can be there.
+        expected: What a call is expected to spend, USD and tokens, for budgets; None where nobody said.
+        history: What its calls have spent inside budgets; budgets keep it here.
         encoded: The definition as JSON.
     """
 
-    __slots__ = ("_encoded", "agent", "facts", "flags", "kind", "name", "task_of")
+    __slots__ = ("_encoded", "agent", "expected", "facts", "flags", "history", "kind", "name", "task_of")
 
     def __init__(
         self,
@@ -37,6 +39,8 @@ class Site:
         provider: str | None = None,
         version: str | None = None,
         task_of: Any = None,
+        expected_usd: Any = None,
+        expected_tokens: Any = None,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is unknown; use one of {', '.join(sorted(KINDS))}")
@@ -45,6 +49,8 @@ class Site:
         self.agent = self if kind == "agent" else None
         self.flags = int(Flag.IN_AGENT) if kind == "agent" else 0
         self.task_of = task_of
+        self.expected = expectation(expected_usd, expected_tokens)
+        self.history: Any = None
         self.facts = {
             "name": identifier(name, 200),
             "kind": kind,
@@ -63,13 +69,28 @@ class Site:
         return self._encoded
 
 
+Expectation = tuple[Any, Any]
+"""What a call is expected to spend: USD, as it was given, and tokens; either may be None."""
+
+
+def expectation(usd: Any, tokens: Any) -> Expectation | None:
+    """Return what a call is expected to spend; None if nobody says."""
+    return None if usd is None and tokens is None else (usd, tokens)
+
+
 class Scope:
-    """Say what executions belong to: task, project, user, session, environment; an immutable set of facts."""
+    """Say what executions belong to: task, project, user, session, environment; an immutable set of facts.
 
-    __slots__ = ("_children", "_encoded", "facts")
+    Attributes:
+        facts: What is known, by name.
+        budget: The innermost of the budgets that are in force, if any; never written to the journal.
+    """
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    __slots__ = ("_children", "_encoded", "budget", "facts")
+
+    def __init__(self, facts: dict[str, Any], budget: Any = None) -> None:
         self.facts = facts
+        self.budget = budget
         self._encoded: bytes | None = None
         self._children: dict[Any, Scope] = {}
 
@@ -105,7 +126,11 @@ class Scope:
         tags = facts.get("tags")
         if tags:
             merged["tags"] = list(dict.fromkeys([*merged.get("tags", ()), *tags]))[:_MAX_TAGS]
-        return Scope(merged)
+        return Scope(merged, self.budget)
+
+    def with_budget(self, budget: Any) -> "Scope":
+        """Return a scope of the same facts in which one more budget is in force."""
+        return Scope(self.facts, budget)
 
 
 _sites: dict[tuple[str | None, ...], Site] = {}

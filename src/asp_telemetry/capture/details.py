@@ -8,7 +8,7 @@ from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.sightings import Sightings
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
-from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
+from asp_telemetry.journal.layout import DETAILS, SCOPE, SPAN_ID, TRACE_LOW
 from asp_telemetry.usage import Usage
 
 _MAX_NUMBER = 10**13
@@ -62,11 +62,14 @@ class Details:
     first_token_ns: int | None = None
     source: str | None = None
     seen: Sightings | None = None
+    hold: Any = None
+    """What budgets keep for this execution; not recorded."""
 
     def encoded(self) -> bytes | None:
         """Return the details as JSON, or None if there are none."""
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
+        payload.pop("hold", None)
         seen = payload.pop("seen", None)
         if seen is not None and seen.direct and self.cost is not None and not self.usage:
             # The call that it was reported for has been counted, and priced, where an instrumentation saw it.
@@ -120,8 +123,9 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
     """Add the usage of an answer to a span: counted once in its trace, and explicit before detected."""
     details = details_of(span)
     first = claim(span, usage, answer)
+    replaces = explicit and not details.explicit
     if explicit:
-        if not details.explicit:
+        if replaces:
             details.usage = None
         details.explicit = True
     elif details.explicit:
@@ -132,6 +136,27 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
         details.usage = [usage]
     elif len(details.usage) < _MANY_ANSWERS or not _merge(details.usage, usage):
         details.usage.append(usage)
+    budget = budget_of(span)
+    if budget is not None:
+        budget.charge(span, details, usage, anew=replaces)
+
+
+def budget_of(span: state.SpanList) -> Any:
+    """Return the innermost budget that what is recorded on a span now belongs to; None outside of any."""
+    here = state.get_current()
+    # A budget may have been opened inside the span: what surrounds the caller is then a stand-in for the span.
+    frame = here if here is not None and here[SPAN_ID] == span[SPAN_ID] else span
+    return frame[SCOPE].budget
+
+
+def add_cost(span: state.SpanList, cost: str, source: str | None) -> None:
+    """Set what the user's code says an execution cost, as exact decimal text, and who says so if not the provider."""
+    details = details_of(span)
+    details.cost = cost
+    details.cost_source = source
+    budget = budget_of(span)
+    if budget is not None:
+        budget.charge(span, details, None)
 
 
 def _merge(answers: list[Usage], usage: Usage) -> bool:

@@ -4,10 +4,11 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.definition import Scope, Site
-from asp_telemetry.capture.details import add_error, details_of, detect
+from asp_telemetry.capture.definition import Expectation, Scope, Site
+from asp_telemetry.capture.details import Details, add_error, details_of, detect
 from asp_telemetry.capture.encoder import plain
 from asp_telemetry.capture.redaction import redact_values
+from asp_telemetry.errors import BudgetExceeded
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import (
     AGENT,
@@ -49,16 +50,25 @@ NOTHING: state.SpanList = [0, 0, 0, 0, None, None, None, 1, 0, 0, 0, None, None,
 """A span that ignores everything."""
 
 
-def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> state.SpanList:
+def begin(
+    site: Site,
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    expected: Expectation | None = None,
+) -> state.SpanList:
     """Open a span for a call and make it the current one.
 
     Args:
         site: What is called.
         args: The call's positional arguments, looked at only for a task id or when content is captured.
         kwargs: The call's keyword arguments, likewise.
+        expected: What this call is expected to spend; where it is left out, what the site says.
 
     Returns:
         The span, to be given to `finish` or `fail`; one that ignores everything when recording is switched off.
+
+    Raises:
+        BudgetExceeded: If a budget refuses the call; its span has ended then.
     """
     if not state.enabled:
         return NOTHING
@@ -89,8 +99,21 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
     _set_current(span)
     if site.task_of is not None or state.capture_content:
         _look_at_call(span, site, args, kwargs or {})
+    if span[5].budget is not None:
+        _ask_budget(span, expected)
     span[10] = perf_counter_ns()
     return span
+
+
+def _ask_budget(span: state.SpanList, expected: Expectation | None) -> None:
+    try:
+        span[SCOPE].budget.admit(span, expected)
+    except BudgetExceeded as refusal:
+        span[CLOCK] = perf_counter_ns()
+        fail(span, refusal)
+        raise
+    except Exception as error:
+        trouble("a budget could not be asked", error)
 
 
 def _is_left_out(number: int) -> bool:
@@ -142,7 +165,10 @@ def finish(span: state.SpanList, result: Any = None) -> None:
         details = span[12]
         if span[8] & _UNSAMPLED == 0 or span[4].kind == "task":
             state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())
+        if details is not None and details.hold is not None:
+            _settle(details)
     except Exception as error:
+        _settle(span[12])
         trouble("a finished span could not be recorded", error)
     span[11] = span[12] = None
 
@@ -166,11 +192,21 @@ def fail(span: state.SpanList, error: BaseException) -> None:
             span[FLAGS] |= _INCOMPLETE
         else:
             add_error(span, error)
+        details = span[DETAILS]
         if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
-            state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded())
+            state.append(_EXECUTION, status, duration, span, None if details is None else details.encoded())
+        if details is not None and details.hold is not None:
+            _settle(details)
     except Exception as failure:
+        _settle(span[DETAILS])
         trouble("a failed span could not be recorded", failure)
     span[PARENT] = span[DETAILS] = None
+
+
+def _settle(details: Details | None) -> None:
+    """Give back to the budgets what this call had reserved and not spent; doing it twice does nothing."""
+    if details is not None and details.hold is not None:
+        details.hold.close()
 
 
 def leave_out_of_turn(span: state.SpanList) -> None:

@@ -4,8 +4,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.definition import Site, site_for
-from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact
+from asp_telemetry.capture.definition import Expectation, Site, expectation, site_for
+from asp_telemetry.capture.details import add_cost, add_metric, add_usage, details_of, exact
 from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
@@ -29,12 +29,13 @@ class Span:
     Nothing here raises: what cannot be recorded is counted in `stats()` with its reason.
     """
 
-    __slots__ = ("_iteration", "_site", "_span")
+    __slots__ = ("_expected", "_iteration", "_site", "_span")
 
     def __init__(self, span: state.SpanList, site: Site | None = None, iteration: int = 1) -> None:
         self._span = span
         self._site = site
         self._iteration = iteration
+        self._expected: Expectation | None = None
 
     @property
     def id(self) -> str:
@@ -127,9 +128,7 @@ class Span:
                     remedy=f"record_cost(source={shown(source)}) was refused; say provider or manual",
                 )
             else:
-                details = details_of(self._span)
-                details.cost = cost
-                details.cost_source = None if source == "provider" else source
+                add_cost(self._span, cost, None if source == "provider" else source)
         except Exception as error:
             trouble("record_cost() failed", error)
 
@@ -193,7 +192,7 @@ class Span:
 
     def __enter__(self) -> Self:
         if self._site is not None:
-            self._span = begin(self._site)
+            self._span = begin(self._site, expected=self._expected)
             if self._iteration != 1 and self._span is not NOTHING:
                 self._span[ITERATION] = self._iteration
         return self
@@ -226,6 +225,8 @@ def span(
     iteration: int = 1,
     metadata: dict[str, Any] | None = None,
     tags: list[str] | None = None,
+    expected_usd: Any = None,
+    expected_tokens: int | None = None,
 ) -> Span:
     """Track a block, with `with` or `async with`.
 
@@ -239,6 +240,8 @@ def span(
         iteration: Which round of the agent's work this is, from 1.
         metadata: Any values by name.
         tags: Short texts.
+        expected_usd: What it will cost at most, as text, Decimal or number: inside a `budget()` so much is reserved.
+        expected_tokens: How many tokens it will take at most, likewise.
 
     Returns:
         The span; it begins when the block is entered.
@@ -260,22 +263,29 @@ def span(
     except Exception as error:
         trouble("span() was called with wrong arguments", error)
         return Span(NOTHING)
-    if metadata is None and tags is None:
+    expected = expectation(expected_usd, expected_tokens)
+    if metadata is None and tags is None and expected is None:
         return Span(NOTHING, site, number)
-    return _PresetSpan(site, number, metadata, tags)
+    return _PresetSpan(site, number, metadata, tags, expected)
 
 
 class _PresetSpan(Span):
-    """Begin with metadata and tags."""
+    """Begin with metadata and tags, and with what budgets are told."""
 
     __slots__ = ("_metadata", "_tags")
 
     def __init__(
-        self, site: Site, iteration: int, metadata: dict[str, Any] | None, tags: list[str] | None
+        self,
+        site: Site,
+        iteration: int,
+        metadata: dict[str, Any] | None,
+        tags: list[str] | None,
+        expected: Expectation | None,
     ) -> None:
         super().__init__(NOTHING, site, iteration)
         self._metadata = metadata
         self._tags = tags
+        self._expected = expected
 
     def __enter__(self) -> Self:
         super().__enter__()

@@ -25,9 +25,17 @@ set_current = current.set
 live: dict[int, SpanList] = {}
 """Every open span by its id, oldest first: the writer looks here for executions that have been open for long."""
 
+watch_spending: Callable[[Any], Any] | None = None
+"""Has an account of a shared budget read from the ledger; the recorder puts its own function here."""
+
+ledger_number = 0
+"""Which database it is that is configured: another one has another number."""
+
 enabled = True
 capture_content = False
 sample_rate = 1.0
+private_prices: Any = None
+"""The user's own prices, for whoever prices an answer in its caller's thread."""
 default_scope = Scope({})
 
 

@@ -17,6 +17,7 @@ from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, kee
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
 
 if TYPE_CHECKING:
+    from asp_telemetry.recorder.spending import SpendingWatch
     from asp_telemetry.settings import Settings
     from asp_telemetry.writer.thread import Writer
 
@@ -27,6 +28,8 @@ _lock = threading.RLock()
 _recorder: Recorder | None = None
 _idle = Idle()
 _configured: "Settings | None" = None
+_spending: "SpendingWatch | None" = None
+_ledger: str | None = None
 _making = False
 _early: list[tuple[Any, ...]] = []
 _exiting = False
@@ -107,11 +110,42 @@ def _conflict(old: "Settings", new: "Settings") -> str:
 
 
 def _apply(settings: "Settings") -> None:
+    global _ledger
+    if settings.destination != _ledger:
+        state.ledger_number += 1
+    _ledger = settings.destination
     state.default_scope = Scope(dict(settings.scope_facts))
     state.capture_content = settings.capture_content
     state.sample_rate = settings.sample_rate
+    state.private_prices = settings.prices
     state.enabled = not settings.disabled
     guard.be_strict(settings.strict)
+
+
+def _watch_spending(account: Any) -> threading.Event:
+    """Have the account of a shared budget read from the database that is configured."""
+    global _spending
+    from asp_telemetry.settings import resolve  # noqa: PLC0415 - only shared budgets need what follows
+
+    with _lock:
+        if _recorder is None and _configured is None:
+            _apply(resolve({}))
+        settings = _configured if _recorder is None else _recorder.settings
+        url = (resolve({}) if settings is None else settings).database
+        if _spending is None or _spending.url != url:
+            with imports:
+                from asp_telemetry.recorder.spending import SpendingWatch  # noqa: PLC0415
+
+            _stop_watching()
+            _spending = SpendingWatch(url)
+        return _spending.watch(account)
+
+
+def _stop_watching() -> None:
+    global _spending
+    if _spending is not None:
+        _spending.stop()
+    _spending = None
 
 
 def _first_append(kind: int, status: int, duration: int, span: list[Any], payload: bytes | None) -> bool:
@@ -257,6 +291,7 @@ def shutdown(timeout: float = 5.0) -> FlushResult:
     """
     global _recorder
     with _lock:
+        _stop_watching()
         recorder = _recorder
         if recorder is None:
             return _idle.result()
@@ -336,10 +371,11 @@ def _flush_at_sigterm() -> None:
 
 def _after_fork_in_child() -> None:
     """Make the child its own: it writes nothing of the parent's, and makes a recorder when it first needs one."""
-    global _lock, _recorder, _idle, _making, _exit_registered
+    global _lock, _recorder, _idle, _making, _exit_registered, _spending
     inherited = _recorder
     _lock = threading.RLock()
-    _recorder, _idle, _making, _exit_registered = None, Idle(), False, False
+    # The thread behind the old watch, which is not in this process, still refers to its connection: nothing closes it.
+    _recorder, _idle, _making, _exit_registered, _spending = None, Idle(), False, False, None
     _early.clear()
     state.after_fork()
     guard.reset()
@@ -355,5 +391,6 @@ def _after_fork_in_child() -> None:
 
 state.append = _first_append
 state.at_first_span = _at_first_span
+state.watch_spending = _watch_spending
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
