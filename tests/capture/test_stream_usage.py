@@ -13,8 +13,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+from asp_telemetry.capture.answers.table import read_usage
 from asp_telemetry.capture.stream_usage import StreamUsage
-from asp_telemetry.capture.usage import read_usage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from provider_stub import ProviderStub

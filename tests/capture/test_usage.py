@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
+from asp_telemetry.capture.answers.checks import counted_usage
+from asp_telemetry.capture.answers.fields import UsageError
+from asp_telemetry.capture.answers.table import read_usage
 from asp_telemetry.usage import Usage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))

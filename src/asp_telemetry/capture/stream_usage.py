@@ -11,7 +11,9 @@ events (usage in the terminal event); Anthropic message events (usage in `messag
 from collections.abc import Callable
 from typing import Any, Final
 
-from asp_telemetry.capture.usage import UsageError, field_of, read_anthropic, read_usage
+from asp_telemetry.capture.answers.anthropic import read_message
+from asp_telemetry.capture.answers.fields import UsageError, field_of
+from asp_telemetry.capture.answers.table import read_usage
 from asp_telemetry.usage import Usage
 
 _MOST_ANSWERS: Final = 256  # one generator may relay the streams of many calls, but memory stays bounded
@@ -217,7 +219,7 @@ def _continue_message(stream: StreamUsage, event: Any) -> None:
     begun = stream._begun  # noqa: SLF001
     if begun is None:
         stream._provider_chunk = event  # noqa: SLF001
-    stream._keep(read_anthropic(begun, field_of(begun, "usage"), later), event)  # noqa: SLF001
+    stream._keep(read_message(begun, field_of(begun, "usage"), later), event)  # noqa: SLF001
 
 
 def _end_message(stream: StreamUsage, event: Any) -> None:

@@ -19,8 +19,10 @@ _PARTS = (
     ("Tokens_Cache_Read", "cache_read_tokens"),
     ("Tokens_Cache_Write", "cache_write_tokens"),
     ("Tokens_Reasoning", "reasoning_tokens"),
+    ("Tokens_Audio_In", "input_audio_tokens"),
+    ("Tokens_Audio_Out", "output_audio_tokens"),
 )
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+_COUNTS = ("input_tokens", "output_tokens", *(name for _, name in _PARTS))
 _MAX_MOMENTS = 256
 
 
