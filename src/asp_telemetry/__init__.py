@@ -16,6 +16,7 @@ from asp_telemetry.capture.decorators import track, track_agent, track_tool
 from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
+from asp_telemetry.capture.tracked_stream import track_stream
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
 from asp_telemetry.recorder.recorder import FlushResult
@@ -50,6 +51,7 @@ __all__ = [
     "task",
     "track",
     "track_agent",
+    "track_stream",
     "track_tool",
     "update_task",
 ]

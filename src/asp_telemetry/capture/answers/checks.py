@@ -20,29 +20,34 @@ def checked(usage: Usage) -> Usage:
         ...
         asp_telemetry.capture.answers.fields.UsageError: cached tokens exceed input tokens
     """
-    whole_in, whole_out, written = usage.input_tokens, usage.output_tokens, usage.cache_write_tokens
-    cached = (usage.cache_read_tokens or 0) + (written or 0)
+    whole_in, whole_out, written = usage.input_tokens, usage.output_tokens, usage.cache_write_tokens or 0
+    read = usage.cache_read_tokens or 0
     # Compared one by one, not in a loop over a table: this runs in the caller's thread after each answer.
     if whole_in is not None:
-        if cached > whole_in:
+        if read + written > whole_in:
             raise UsageError("cached tokens exceed input tokens")
-        if usage.input_audio_tokens is not None and usage.input_audio_tokens > whole_in:
-            raise UsageError("audio tokens exceed input tokens")
         if whole_in >= _LIMIT:
             raise UsageError("input tokens are too many for a 64-bit number")
     if whole_out is not None:
-        if usage.reasoning_tokens is not None and usage.reasoning_tokens > whole_out:
+        if (usage.reasoning_tokens or 0) > whole_out:
             raise UsageError("reasoning tokens exceed output tokens")
-        if usage.output_audio_tokens is not None and usage.output_audio_tokens > whole_out:
-            raise UsageError("audio tokens exceed output tokens")
         if whole_out >= _LIMIT:
             raise UsageError("output tokens are too many for a 64-bit number")
-    if (usage.cache_write_1h_tokens or 0) > (written or 0):
+    if (usage.cache_write_1h_tokens or 0) > written:
         raise UsageError("one-hour tokens exceed cache-write tokens")
-    cached_audio = usage.cache_audio_read_tokens or 0
-    if cached_audio > (usage.cache_read_tokens or 0) or cached_audio > (usage.input_audio_tokens or 0):
-        raise UsageError("cached audio tokens exceed cached tokens or audio tokens")
+    if usage.input_audio_tokens or usage.output_audio_tokens or usage.cache_audio_read_tokens:
+        _check_audio(usage)
     return usage
+
+
+def _check_audio(usage: Usage) -> None:
+    heard, cached = usage.input_audio_tokens or 0, usage.cache_audio_read_tokens or 0
+    if usage.input_tokens is not None and heard > usage.input_tokens:
+        raise UsageError("audio tokens exceed input tokens")
+    if usage.output_tokens is not None and (usage.output_audio_tokens or 0) > usage.output_tokens:
+        raise UsageError("audio tokens exceed output tokens")
+    if cached > (usage.cache_read_tokens or 0) or cached > heard:
+        raise UsageError("cached audio tokens exceed cached tokens or audio tokens")
 
 
 def counted_usage(
