@@ -58,7 +58,10 @@ class Stream:
         except Exception:
             look = look_for(item)
         if look is not None:
-            self._usage.look(look, item)
+            try:
+                look(self._usage, item)
+            except Exception as error:
+                self._usage.note(error)
 
     def finish(self, value: Any, *, left: bool) -> None:
         """Close the span of a stream that has come to its end; it returned because it was left, or by itself."""

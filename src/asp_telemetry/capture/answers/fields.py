@@ -38,6 +38,34 @@ def field_of(part: Any, name: str) -> Any:
     return None if part is None else getattr(part, name, None)
 
 
+def has_any(part: Any, names: frozenset[str]) -> bool:
+    """Tell whether some of these fields may be there, without asking for each.
+
+    The clients' pydantic models take a microsecond to say that a field is missing.
+
+    Example:
+        >>> has_any({"cost": 1}, frozenset({"cost", "speed"})), has_any({}, frozenset({"cost"}))
+        (True, False)
+    """
+    if type(part) is dict:
+        return not part.keys().isdisjoint(names)
+    own = getattr(part, "__dict__", None)
+    if type(own) is not dict:
+        return True
+    if not own.keys().isdisjoint(names):
+        return True
+    extra = getattr(part, "__pydantic_extra__", None)
+    return type(extra) is dict and not extra.keys().isdisjoint(names)
+
+
+def private_of(part: Any, name: str) -> Any:
+    """Take a private field; of a pydantic model from where it keeps them."""
+    private = getattr(part, "__pydantic_private__", part)
+    if private is part:
+        return field_of(part, name)
+    return private.get(name) if type(private) is dict else None
+
+
 def count_of(part: object, name: str) -> int | None:
     """Take a count, a whole number from 0 to 2**63 - 1.
 

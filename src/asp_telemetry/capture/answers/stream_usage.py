@@ -7,7 +7,7 @@ tell the usage of a stream in one or two of its chunks, and the other hundreds a
 from typing import Final
 
 from asp_telemetry.capture.answers.fields import UsageError, field_of, sum_of
-from asp_telemetry.capture.answers.stream_looks import Look, look_for
+from asp_telemetry.capture.answers.stream_looks import look_for
 from asp_telemetry.usage import Usage
 
 _MOST_ANSWERS: Final = 256  # one generator may relay the streams of many calls, but memory stays bounded
@@ -57,14 +57,10 @@ class StreamUsage:
         """
         look = look_for(chunk)
         if look is not None:
-            self.look(look, chunk)
-
-    def look(self, look: Look, chunk: object) -> None:
-        """Look at one chunk in the way that fits its class."""
-        try:
-            look(self, chunk)
-        except Exception as error:
-            self._note(error)
+            try:
+                look(self, chunk)
+            except Exception as error:
+                self.note(error)
 
     @property
     def saw_provider_chunks(self) -> bool:
@@ -79,7 +75,7 @@ class StreamUsage:
         try:
             model = field_of(self.provider_chunk, "model")
         except Exception as error:
-            self._note(error)
+            self.note(error)
             return None
         return model if type(model) is str else None
 
@@ -144,7 +140,8 @@ class StreamUsage:
         else:
             self.dropped += 1
 
-    def _note(self, error: Exception) -> None:
+    def note(self, error: Exception) -> None:
+        """Keep the first reason why a chunk could not be read."""
         if self.error is None:
             self.error = (
                 str(error) if isinstance(error, UsageError) else "reading a chunk raised an exception"
