@@ -9,28 +9,8 @@ are watched there, so that helpers such as `text_stream` and `get_final_message(
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from asp_telemetry.capture import state
-from asp_telemetry.capture.stream import Estimate, Stream
-from asp_telemetry.guard import note, trouble
-
-
-class Watch(Stream):
-    """Follow a client's stream; when nobody can take items from it any more, it has been left."""
-
-    __slots__ = ()
-
-    def __init__(self, span: state.SpanList, *, estimate: Estimate | None = None) -> None:
-        super().__init__(span, is_answer=True, estimate=estimate)
-
-    def leave(self) -> None:
-        """Close the span of a stream that its consumer has closed, if it had not come to its end."""
-        self.finish(None, left=True)
-
-    def __del__(self) -> None:
-        try:
-            self.leave()
-        except Exception as error:
-            note("a stream that was left could not be concluded", error)
+from asp_telemetry.capture.watch import Watch
+from asp_telemetry.guard import trouble
 
 
 def stand_in(stream: Any, watch: Watch) -> Any:

@@ -1,11 +1,9 @@
 """Watches the items of one stream: when the first came, how many there were, and what they say of their usage."""
 
-from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Any, Final
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.answers.checks import counted_usage
 from asp_telemetry.capture.answers.fields import field_of
 from asp_telemetry.capture.answers.stream_looks import LOOKS, look_for
 from asp_telemetry.capture.answers.stream_usage import StreamUsage
@@ -13,8 +11,7 @@ from asp_telemetry.capture.details import Details, add_usage, details_of
 from asp_telemetry.capture.lifecycle import fail, finish
 from asp_telemetry.guard import note, trouble
 from asp_telemetry.journal.layout import CLOCK, FLAGS, SITE, STATE, Flag
-
-Estimate = Callable[[list[Any]], Mapping[str, int] | None]
+from asp_telemetry.usage import Usage
 
 # Of other generators, a retriever's say, the first item is no token.
 _SPEAKING: Final = frozenset({"agent", "generation"})
@@ -29,29 +26,23 @@ class Stream:
     Args:
         span: The stream's execution, which ends with it.
         is_answer: Whether it is a model's answer for sure; else that shows in its items.
-        estimate: What tells the usage from all items when the provider did not; they are kept only for that.
     """
 
-    __slots__ = ("_chunks", "_estimate", "_first_token_ns", "_is_answer", "_kept", "_span", "_usage")
+    __slots__ = ("_chunks", "_first_token_ns", "_is_answer", "_span", "_usage")
 
-    def __init__(
-        self, span: state.SpanList, *, is_answer: bool = False, estimate: Estimate | None = None
-    ) -> None:
+    def __init__(self, span: state.SpanList, *, is_answer: bool = False) -> None:
         self._span = span
         self._usage = StreamUsage()
         self._chunks = 0
         self._first_token_ns: int | None = None
         self._is_answer = is_answer
-        self._estimate = estimate
-        self._kept: list[Any] | None = None if estimate is None else []
 
     def add(self, item: Any) -> None:
         """Take note of an item on its way to the consumer."""
-        if not self._chunks:
+        chunks = self._chunks
+        self._chunks = chunks + 1
+        if not chunks:
             self._first_token_ns = perf_counter_ns() - self._span[CLOCK]
-        self._chunks += 1
-        if self._kept is not None:
-            self._kept.append(item)
         # Most chunks go no further than this: their class is known to carry nothing, or how to look at it.
         try:
             look = LOOKS[type(item)]
@@ -103,23 +94,16 @@ class Stream:
             return
         details.source = "provider" if told or details.explicit else "missing"
         if details.source == "missing":
-            if self._kept is not None and self._guess(span):
+            guess = self._guess()
+            if guess is not None:
+                add_usage(span, guess._replace(model=usage.model), None, explicit=False)
                 details.source = "estimated"
             if complete:
                 _warn(usage.model or span[SITE].facts["model"], usage.provider_chunk)
 
-    def _guess(self, span: state.SpanList) -> bool:
-        """Have the user's own function estimate what the provider did not tell."""
-        try:
-            counts = self._estimate(self._kept) if self._estimate is not None and self._kept else None
-            usage = None if counts is None else counted_usage(**counts)
-        except Exception as error:
-            trouble("the estimate of a stream's usage failed", error)
-            return False
-        if usage is None:
-            return False
-        add_usage(span, usage._replace(model=self._usage.model), None, explicit=False)
-        return True
+    def _guess(self) -> Usage | None:
+        """Estimate what the provider did not tell, where somebody has said how."""
+        return None
 
 
 def _warn(model: str | None, chunk: object) -> None:

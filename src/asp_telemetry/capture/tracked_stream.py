@@ -5,8 +5,8 @@ from typing import Any, Final, TypeVar, overload
 
 from asp_telemetry.capture.definition import site_for
 from asp_telemetry.capture.lifecycle import NOTHING, begin, suspend
-from asp_telemetry.capture.stand_in import Watch, stand_in
-from asp_telemetry.capture.stream import Estimate
+from asp_telemetry.capture.stand_in import stand_in
+from asp_telemetry.capture.watch import Estimate, EstimatingWatch, Watch
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import PARENT
 
@@ -83,7 +83,7 @@ def track_stream(
         span = begin(site_for(str(name), "generation", None, model, provider, None))
         # The consumer's code runs between the chunks: what it tracks is not part of this answer.
         suspend(span, span[PARENT])
-        watch = Watch(span, estimate=estimate)
+        watch = Watch(span) if estimate is None else EstimatingWatch(span, estimate)
     except Exception as error:
         trouble("a stream could not be tracked", error)
     if watch is None:

@@ -55,13 +55,14 @@ def wrap_generator(function: Callable[..., Any], site: Site) -> Callable[..., An
         span = begin(site, args, kwargs)
         consumer = span[11]
         stream = Stream(span)
+        add = stream.add
         try:
             generator = function(*args, **kwargs)
             step, value = generator.send, None
             while True:
                 item = step(value)
                 inside = suspend(span, consumer)
-                stream.add(item)
+                add(item)
                 try:
                     value = yield item
                     step = generator.send
@@ -90,13 +91,14 @@ def wrap_async_generator(function: Callable[..., Any], site: Site) -> Callable[.
         span = begin(site, args, kwargs)
         consumer = span[11]
         stream = Stream(span)
+        add = stream.add
         try:
             generator = function(*args, **kwargs)
             step, value = generator.asend, None
             while True:
                 item = await step(value)
                 inside = suspend(span, consumer)
-                stream.add(item)
+                add(item)
                 try:
                     value = yield item
                     step = generator.asend
