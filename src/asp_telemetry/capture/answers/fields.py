@@ -60,6 +60,8 @@ def has_any(part: Any, names: frozenset[str]) -> bool:
 
 def private_of(part: Any, name: str) -> Any:
     """Take a private field; of a pydantic model from where it keeps them."""
+    if type(part) is dict:
+        return None  # JSON has none
     private = getattr(part, "__pydantic_private__", part)
     if private is part:
         return field_of(part, name)

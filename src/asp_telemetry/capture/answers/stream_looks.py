@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asp_telemetry.capture.answers.anthropic import read_message
 from asp_telemetry.capture.answers.bedrock import read_converse
-from asp_telemetry.capture.answers.fields import field_of, items_of
+from asp_telemetry.capture.answers.fields import field_of, items_of, text_of
 from asp_telemetry.capture.answers.google import calls_in
 from asp_telemetry.capture.answers.table import read_answers
 
@@ -36,39 +36,54 @@ def look_for(chunk: object) -> Look | None:
 
 def _look_at_chat(stream: "StreamUsage", chunk: Any) -> None:
     """Look at a chunk of the openai client, which has all of these fields."""
+    stream.before_last, stream.last_but_one = stream.last_but_one, stream.provider_chunk
     stream.provider_chunk = chunk
     if chunk.usage is not None:
-        _take_answer(stream, chunk)
-    for choice in chunk.choices:
-        calls = choice.delta.tool_calls
-        if calls:
-            _count_calls(stream, calls)
+        _take_chat(stream, chunk)
 
 
 def _look_at_answer(stream: "StreamUsage", chunk: Any) -> None:
-    choices = field_of(chunk, "choices")
-    if choices is not None:
+    is_chat = field_of(chunk, "choices") is not None
+    if is_chat:
+        stream.before_last, stream.last_but_one = stream.last_but_one, stream.provider_chunk
         stream.provider_chunk = chunk
-        for choice in choices if type(choices) is list else ():
-            calls = field_of(field_of(choice, "delta"), "tool_calls")
-            if calls:
-                _count_calls(stream, calls)
-    if (
-        field_of(chunk, "usage") is not None
-        or field_of(chunk, "usage_metadata") is not None
-        or (isinstance(chunk, dict) and "usageMetadata" in chunk)
-    ):
+    if field_of(chunk, "usage") is not None:
+        if is_chat:
+            _take_chat(stream, chunk)
+        else:
+            _take_answer(stream, chunk)
+    elif field_of(chunk, "usage_metadata") is not None:
         _take_answer(stream, chunk)
 
 
-def _count_calls(stream: "StreamUsage", calls: Any) -> None:
-    """Count the calls that begin in a chunk: their pieces bear the call's place among them, if anything."""
-    for call in calls if type(calls) is list else ():
-        index = field_of(call, "index")
-        if type(index) is int and 0 <= index < _MOST_CALLS:
-            stream.pending_calls = max(stream.pending_calls, index + 1)
-        elif field_of(call, "id") is not None:
-            stream.pending_calls += 1
+def _take_chat(stream: "StreamUsage", chunk: Any) -> None:
+    """Take a chat's running total, and the number of calls from the chunks before.
+
+    The pieces of a call bear its place among the calls, so that the last piece tells how many there are; looking
+    into every chunk for it would cost as much as all the rest. After it come at most the chunk with the reason
+    why the answer ended, and the one with the usage.
+    """
+    for usage, teller in read_answers(chunk):
+        calls = usage.tool_calls or 0
+        if usage.tool_calls is None:
+            for earlier in (stream.before_last, stream.last_but_one, chunk):
+                if earlier is not None and text_of(earlier, "id") == usage.response_id:
+                    calls = max(calls, _calls_so_far(earlier))
+            known = stream.result()
+            if known is not None and known.response_id == usage.response_id is not None:
+                calls = max(calls, known.tool_calls or 0)
+        stream.provider_chunk = teller
+        stream.keep(usage._replace(tool_calls=calls or None), teller)
+
+
+def _calls_so_far(chunk: Any) -> int:
+    highest = 0
+    for choice in items_of(chunk, "choices"):
+        for call in items_of(field_of(choice, "delta"), "tool_calls"):
+            index = field_of(call, "index")
+            if type(index) is int and 0 <= index < _MOST_CALLS:
+                highest = max(highest, index + 1)
+    return highest
 
 
 def _look_at_gemini(stream: "StreamUsage", chunk: Any) -> None:

@@ -22,6 +22,8 @@ class StreamUsage:
 
     Attributes:
         provider_chunk: The last chunk of a known provider that went by, else None.
+        last_but_one: Of a chat, the chunk before.
+        before_last: And the one before that.
         pending_calls: How many calls of tools went by since usage was last told.
         begun: What a message's stream began with.
         error: Why something that looked like usage was not counted (the first reason), else None.
@@ -35,13 +37,18 @@ class StreamUsage:
         1
     """
 
-    __slots__ = ("_answers", "_tellers", "begun", "dropped", "error", "pending_calls", "provider_chunk")
+    __slots__ = (
+        "_answers", "_tellers", "before_last", "begun", "dropped", "error", "last_but_one", "pending_calls",
+        "provider_chunk",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.dropped = 0
         self.error: str | None = None
         self.begun: object = None
         self.provider_chunk: object = None
+        self.last_but_one: object = None
+        self.before_last: object = None
         self.pending_calls = 0
         self._answers: list[Usage] = []
         self._tellers: list[object] = []
