@@ -126,6 +126,8 @@ def _look_at_anything(stream: "StreamUsage", chunk: Any) -> None:
     take = _EVENTS.get(kind) if type(kind) is str else None
     if take is not None:
         take(stream, chunk)
+    elif kind is None and field_of(chunk, "interaction") is not None:
+        _look_at_interaction(stream, chunk)
     else:
         _look_at_answer(stream, chunk)
 
@@ -140,8 +142,6 @@ def _look_at_json(stream: "StreamUsage", chunk: dict[Any, Any]) -> None:
             return
     if "candidates" in chunk or "usageMetadata" in chunk:
         _look_at_gemini(stream, chunk)
-    elif "interaction" in chunk and "event_type" in chunk:
-        _look_at_interaction(stream, chunk)
     else:
         _look_at_anything(stream, chunk)
 
