@@ -1,11 +1,7 @@
 """Refuses usages whose parts exceed their wholes: such numbers would be priced below zero."""
 
-from typing import Final
-
-from asp_telemetry.capture.answers.fields import UsageError, count_of
+from asp_telemetry.capture.answers.fields import MOST_TOKENS, UsageError, count_of
 from asp_telemetry.usage import Usage
-
-_LIMIT: Final = 2**63  # what a 64-bit database column holds
 
 
 def checked(usage: Usage) -> Usage:
@@ -26,13 +22,13 @@ def checked(usage: Usage) -> Usage:
     if whole_in is not None:
         if read + written > whole_in:
             raise UsageError("cached tokens exceed input tokens")
-        if whole_in >= _LIMIT:
-            raise UsageError("input tokens are too many for a 64-bit number")
+        if whole_in > MOST_TOKENS:
+            raise UsageError("input tokens are too many for one answer")
     if whole_out is not None:
         if (usage.reasoning_tokens or 0) > whole_out:
             raise UsageError("reasoning tokens exceed output tokens")
-        if whole_out >= _LIMIT:
-            raise UsageError("output tokens are too many for a 64-bit number")
+        if whole_out > MOST_TOKENS:
+            raise UsageError("output tokens are too many for one answer")
     if (usage.cache_write_1h_tokens or 0) > written:
         raise UsageError("one-hour tokens exceed cache-write tokens")
     if usage.input_audio_tokens or usage.output_audio_tokens or usage.cache_audio_read_tokens:
@@ -71,7 +67,7 @@ def counted_usage(
         The usage, or None when no count was given.
 
     Raises:
-        UsageError: A count is not a whole number from 0 to 2**63 - 1, or a part is larger than its whole.
+        UsageError: A count is not a whole number from 0 to 10**13, or a part is larger than its whole.
 
     Example:
         >>> counted_usage(input_tokens=1200, output_tokens=80).output_tokens

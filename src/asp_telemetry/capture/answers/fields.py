@@ -8,7 +8,7 @@ from typing import Any, Final
 NEVER_ANSWERS: Final = frozenset(
     {type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, range}
 )
-_LIMIT: Final = 2**63  # what a 64-bit database column holds
+MOST_TOKENS: Final = 10**13  # no answer has more, and the database holds no larger metric
 _LONGEST_AMOUNT: Final = 64
 _HIGHEST_AMOUNT: Final = 10**12
 _MOST_ITEMS: Final = 4096
@@ -69,7 +69,7 @@ def private_of(part: Any, name: str) -> Any:
 
 
 def count_of(part: object, name: str) -> int | None:
-    """Take a count, a whole number from 0 to 2**63 - 1.
+    """Take a count, a whole number from 0 to 10**13.
 
     Raises:
         UsageError: It is there, but is no such number.
@@ -87,8 +87,8 @@ def count_of(part: object, name: str) -> int | None:
         value = int.__add__(value, 0)  # the plain number, whatever a subclass makes of its operators
     if value < 0:
         raise UsageError(f"{name} is negative")
-    if value >= _LIMIT:
-        raise UsageError(f"{name} is too large for a 64-bit number")
+    if value > MOST_TOKENS:
+        raise UsageError(f"{name} is too large for a number of tokens")
     return value
 
 

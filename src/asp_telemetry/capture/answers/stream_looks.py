@@ -223,6 +223,9 @@ _EVENTS: Final[dict[str, Look]] = {
     "response.incomplete": _take_response,
     "response.failed": _take_response,
     "response.done": _take_response,
+    "transcript.text.done": _take_answer,
+    "speech.audio.done": _take_answer,
+    "conversation.item.input_audio_transcription.completed": _take_answer,
 }
 _BEDROCK_EVENTS: Final[dict[str, Look]] = {
     "messageStart": _begin_converse,
