@@ -40,8 +40,3 @@ def tell_unknown(answer: Any, usage: Any) -> None:
         f"an answer of unknown shape was not counted: {kind} with {', '.join(counters[:4])}",
         remedy="record_usage(input_tokens=..., output_tokens=..., model=...) counts it",
     )
-
-
-def forget() -> None:
-    """Begin anew, as a test that looks at the notes wants to."""
-    _known_unknowns.clear()
