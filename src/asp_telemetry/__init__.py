@@ -16,13 +16,13 @@ from asp_telemetry.capture.decorators import track, track_agent, track_tool
 from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
-from asp_telemetry.capture.tracked_stream import track_stream
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
 from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.capture.tracked_stream import track_stream
     from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
@@ -63,6 +63,11 @@ def __getattr__(name: str) -> Any:
         from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
 
         return ThreadPoolExecutor
+    if name == "track_stream":
+        from asp_telemetry.capture.tracked_stream import track_stream  # noqa: PLC0415 - most programs need it not
+
+        globals()[name] = track_stream
+        return track_stream
     if name == "open_pool":
         return _open_pool()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -90,9 +90,9 @@ class Stream:
             trouble(
                 "a stream relayed more answers than can be told apart", remedy="track each call by itself"
             )
-        if not is_answer:
-            return
-        details.source = "provider" if told or details.explicit else "missing"
+        if not is_answer or (details.explicit and not told):
+            return  # no answer, or one whose usage the user's own code has recorded
+        details.source = "provider" if told else "missing"
         if details.source == "missing":
             guess = self._guess()
             if guess is not None:
