@@ -98,7 +98,7 @@ class Stream:
             if guess is not None:
                 add_usage(span, guess._replace(model=usage.model), None, explicit=False)
                 details.source = "estimated"
-            if complete:
+            elif complete:
                 _warn(usage.model or span[SITE].facts["model"], usage.provider_chunk)
 
     def _guess(self) -> Usage | None:
