@@ -40,8 +40,7 @@ def anthropic_client(name: str, kind: Any = anthropic.Anthropic) -> Iterator[tup
 def gemini_client(name: str) -> Iterator[tuple[Any, Recording]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own deprecations
-        from google import genai  # noqa: PLC0415
-
+        genai = pytest.importorskip("google.genai")
         recording = load(name)
         with replay(recording) as url:
             client = genai.Client(api_key="stub", http_options={"base_url": url})
@@ -51,12 +50,11 @@ def gemini_client(name: str) -> Iterator[tuple[Any, Recording]]:
 
 @contextmanager
 def bedrock_client() -> Iterator[tuple[Any, Recording]]:
-    from botocore.session import Session  # noqa: PLC0415
-
+    session = pytest.importorskip("botocore.session").Session()
     recording = load("bedrock_converse")
     with warnings.catch_warnings(), replay(recording) as url:
         warnings.simplefilter("ignore")
-        client = Session().create_client(
+        client = session.create_client(
             "bedrock-runtime",
             region_name="us-east-1",
             endpoint_url=url,
@@ -72,8 +70,7 @@ def litellm_client(name: str) -> Iterator[tuple[Any, Recording, str]]:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches its price list at import
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import litellm  # noqa: PLC0415
-
+        litellm = pytest.importorskip("litellm")
         recording = load(name)
         with replay(recording) as url:
             yield litellm, recording, url
@@ -320,6 +317,7 @@ def test_litellm_streams(recorded: Any, name: str) -> None:
 
 async def test_pydantic_ai_runs(recorded: Any) -> None:
     """A run of an agent counts each of its model's answers once, not those that its history brought along."""
+    pytest.importorskip("pydantic_ai")
     from pydantic_ai import Agent  # noqa: PLC0415
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
