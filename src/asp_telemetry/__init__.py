@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asp_telemetry.budgets.making import budget
     from asp_telemetry.budgets.warnings import SoftLimitReached
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.capture.tracked_stream import track_stream
     from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ __all__ = [
     "task",
     "track",
     "track_agent",
+    "track_stream",
     "track_tool",
     "update_task",
 ]
@@ -76,6 +78,11 @@ def __getattr__(name: str) -> Any:
         from asp_telemetry.budgets.warnings import SoftLimitReached  # noqa: PLC0415 - imports decimal
 
         return SoftLimitReached
+    if name == "track_stream":
+        from asp_telemetry.capture.tracked_stream import track_stream  # noqa: PLC0415 - most programs need it not
+
+        globals()[name] = track_stream
+        return track_stream
     if name == "open_pool":
         return _open_pool()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

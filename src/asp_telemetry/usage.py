@@ -31,3 +31,4 @@ class Usage(NamedTuple):
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     tool_calls: int | None = None
+    cache_audio_read_tokens: int | None = None

@@ -8,6 +8,7 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from measuring import time_plain
+from pydantic import BaseModel
 
 import asp_telemetry as asp
 
@@ -32,6 +33,36 @@ async def no_operation_async() -> None:
 def answer() -> dict[str, Any]:
     """Return what a model provider answers."""
     return ANSWER
+
+
+class Delta(BaseModel):
+    """Hold the piece of text that a chunk brings."""
+
+    content: str = "word"
+    tool_calls: list[Any] | None = None
+
+
+class Choice(BaseModel):
+    """Hold the piece of one choice."""
+
+    delta: Delta = Delta()
+
+
+class Chunk(BaseModel):
+    """Be a chunk of a streamed chat answer, made as the clients make theirs."""
+
+    id: str = "chatcmpl-2"
+    model: str = "gpt-4o-mini"
+    choices: list[Choice]
+    usage: dict[str, Any] | None = None
+
+
+CHUNKS = [*(Chunk(choices=[Choice()]) for _ in range(199)), Chunk(choices=[], usage=ANSWER["usage"])]
+
+
+def chunks(count: int) -> Any:
+    """Yield the chunks of a streamed answer, of which the last tells the usage."""
+    yield from CHUNKS[-count:]
 
 
 def items(count: int) -> Any:
@@ -59,6 +90,8 @@ class Bare:
             "agent_tool": self.plain(calls_tool, "agent"),
             "generator": self.generator(items),
             "answer": self.answering(answer),
+            "stream": self.generator(chunks),
+            "client_stream": self.stream(chunks),
         }
 
     def plain(self, function: Callable[..., Any], kind: str) -> Callable[..., Any]:
@@ -72,6 +105,10 @@ class Bare:
     def generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Track a generator function."""
         return function
+
+    def stream(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Track what a function returns as a client's stream."""
+        return self.generator(function)
 
     def answering(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Track a function that returns a provider's answer."""
@@ -170,6 +207,10 @@ class Ours(Bare):
     def generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a generator function."""
         return asp.track_agent("Agent")(function)
+
+    def stream(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Track what a client would return."""
+        return lambda count: asp.track_stream(function(count))
 
     def settle(self) -> None:
         """Wait until all is committed, so that the journal never fills up."""

@@ -59,13 +59,26 @@ def time_items(function: Callable[[int], Iterable[Any]], calls: int) -> float:
     return (perf_counter_ns() - begin) / calls
 
 
+def time_streams(function: Callable[[int], Iterable[Any]], calls: int) -> float:
+    """Take the items of short streams, one after the other; a call is an item."""
+    streams = max(1, calls // CHUNKS_PER_STREAM)
+    begin = perf_counter_ns()
+    for _ in range(streams):
+        for _ in function(CHUNKS_PER_STREAM):
+            pass
+    return (perf_counter_ns() - begin) / (streams * CHUNKS_PER_STREAM)
+
+
+CHUNKS_PER_STREAM = 200
 CASES = (
     Case("plain call", "plain", time_plain),
     Case("async call", "async", time_async),
     Case("call inside an open span", "inside", time_inside),
     Case("agent that calls a tool", "agent_tool", time_plain),
     Case("generator, per item", "generator", time_items),
-    Case("answer with token usage", "answer", time_plain),
+    Case("call with a usage-bearing answer", "answer", time_plain),
+    Case("streamed call of 200 chunks, per chunk", "stream", time_streams),
+    Case("client's stream of 200 chunks, per chunk", "client_stream", time_streams),
 )
 
 

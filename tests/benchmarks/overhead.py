@@ -12,11 +12,12 @@ import tempfile
 from pathlib import Path
 
 from contenders import Bare, ByHand, Langfuse, OpenTelemetry, Ours, is_installed
-from measuring import CASES, Contender, fastest, one_by_one, percentile
+from measuring import CASES, Contender, fastest, one_by_one, percentile, time_streams
 from tables import arguments, print_machine, print_requirement, print_table
 from wakeup import print_wakeups
 
 FLOOR_LIMIT = 6.0
+CHUNK_LIMIT_US = 0.5
 SPAN_SHARE = 1 / 8 if sys.version_info < (3, 12) else 1 / 6
 
 
@@ -54,6 +55,9 @@ def print_costs(compared: list[Contender], *, rounds: int, calls: int) -> None:
     for row in rows[:2]:
         print_requirement(f"{row[0]}, against the decorator written by hand", row[-2], FLOOR_LIMIT, "x")
         print_requirement(f"{row[0]}, against an OpenTelemetry span", row[-1], SPAN_SHARE, "x")
+    for case in (case for case in CASES if case.run is time_streams):
+        over = (found[case.name]["asp-telemetry"] - found[case.name]["by hand"]) / 1000
+        print_requirement(f"{case.name}, over a bare wrapper", over, CHUNK_LIMIT_US, " µs")
 
 
 def print_percentiles(compared: list[Contender], *, rounds: int, calls: int) -> None:

@@ -39,7 +39,9 @@ def figures(output: str, label: str) -> list[str]:
         "call inside an open span",
         "agent that calls a tool",
         "generator, per item",
-        "answer with token usage",
+        "call with a usage-bearing answer",
+        "streamed call of 200 chunks, per chunk",
+        "client's stream of 200 chunks, per chunk",
     ],
 )
 def test_overhead_table_has_every_case(overhead: str, case: str) -> None:

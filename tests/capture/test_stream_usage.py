@@ -13,8 +13,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from asp_telemetry.capture.stream_usage import StreamUsage
-from asp_telemetry.capture.usage import read_usage
+from asp_telemetry.capture.answers.stream_usage import StreamUsage
+from asp_telemetry.capture.answers.table import read_usage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from provider_stub import ProviderStub
@@ -74,7 +74,6 @@ def test_openai_chat_streams_tell_the_usage_of_the_plain_answer(gpt: openai.Open
     chunks = list(gpt.chat.completions.create(**GPT, stream_options={"include_usage": True}))
     for form in (chunks, [chunk.to_dict() for chunk in chunks]):
         stream = follow(form)
-        assert stream.chunks == len(chunks) > 5
         assert stream.result() == plain._replace(response_id=chunks[0].id)
         assert stream.error is None
 
@@ -313,7 +312,6 @@ def test_a_chunk_that_cannot_be_read_spoils_nothing(make: object) -> None:
     """A broken chunk neither raises nor takes away what was known before it."""
     stream = follow([chat_chunk("c", 5), make(), make()])
     assert [usage.output_tokens for usage in stream.results()] == [5]
-    assert stream.chunks == 3
 
 
 def test_the_first_reason_is_kept() -> None:

@@ -13,7 +13,7 @@ from opentelemetry_tracing import CHAT, TOKENS, model_call, sums
 from recorded_spans import SPANS
 
 import asp_telemetry as asp
-from asp_telemetry.capture.usage import UsageError
+from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.integrations.opentelemetry import content, kinds, tokens
 from asp_telemetry.usage import Usage
 

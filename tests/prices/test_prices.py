@@ -14,9 +14,9 @@ from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Provider
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asp_telemetry.capture.usage import Usage
 from asp_telemetry.prices.book import PriceBook
 from asp_telemetry.prices.price import Price, Unpriced
+from asp_telemetry.usage import Usage
 
 AT = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 LIBRARY_KEYS = {

@@ -3,10 +3,11 @@
 from typing import Any
 
 from asp_telemetry.capture import state
+from asp_telemetry.capture.answers.fields import UsageError
+from asp_telemetry.capture.answers.table import read_answers
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.sightings import Sightings
-from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, SCOPE, SPAN_ID, TRACE_LOW
 from asp_telemetry.usage import Usage
@@ -111,12 +112,12 @@ def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
 def detect(span: state.SpanList, answer: Any) -> None:
     """Find the usage in what a function returned, and count it if nobody has."""
     try:
-        usage = read_usage(answer)
+        found = read_answers(answer)
     except UsageError as error:
         trouble("an answer's usage could not be read", error)
         return
-    if usage is not None:
-        add_usage(span, usage, answer, explicit=False)
+    for usage, teller in found:
+        add_usage(span, usage, teller, explicit=False)
 
 
 def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool) -> None:

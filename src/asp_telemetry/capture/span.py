@@ -4,11 +4,13 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from asp_telemetry.capture import state
+from asp_telemetry.capture.answers.checks import counted_usage
+from asp_telemetry.capture.answers.fields import UsageError
+from asp_telemetry.capture.answers.table import Answer, read_answers
 from asp_telemetry.capture.definition import Expectation, Site, expectation, site_for
 from asp_telemetry.capture.details import add_cost, add_metric, add_usage, details_of, exact
 from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
-from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
 from asp_telemetry.guard import trouble
 from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.layout import (
@@ -83,24 +85,29 @@ class Span:
         if not self._check("record_usage"):
             return
         try:
-            usage = read_usage(answer) if answer is not None else counted_usage(
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                cache_read_tokens=cache_read_tokens,
-                cache_write_tokens=cache_write_tokens,
-                reasoning_tokens=reasoning_tokens,
-            )  # fmt: skip
-            if usage is None:
+            found: list[Answer]
+            if answer is not None:
+                found = read_answers(answer)
+            else:
+                counted = counted_usage(
+                    input_tokens=input_tokens,
+                    output_tokens=output_tokens,
+                    cache_read_tokens=cache_read_tokens,
+                    cache_write_tokens=cache_write_tokens,
+                    reasoning_tokens=reasoning_tokens,
+                )
+                found = [] if counted is None else [(counted, None)]
+            if not found:
                 trouble(
                     "record_usage() was given an answer of unknown shape",
                     remedy=f"give input_tokens= and output_tokens= instead of a {type(answer).__name__}",
                 )
-                return
-            usage = usage._replace(
-                model=usage.model if model is None else identifier(model),
-                provider=usage.provider if provider is None else identifier(provider, 50),
-            )
-            add_usage(self._span, usage, answer, explicit=True)
+            for usage, teller in found:
+                named = usage._replace(
+                    model=usage.model if model is None else identifier(model),
+                    provider=usage.provider if provider is None else identifier(provider, 50),
+                )
+                add_usage(self._span, named, teller, explicit=True)
         except UsageError as error:
             trouble("an answer's usage could not be read", error)
         except Exception as error:

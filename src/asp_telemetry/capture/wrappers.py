@@ -9,7 +9,8 @@ from functools import wraps
 from typing import Any
 
 from asp_telemetry.capture.definition import Site
-from asp_telemetry.capture.lifecycle import begin, fail, finish, resume, suspend
+from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish, suspend
+from asp_telemetry.capture.state import get_current, set_current
 from asp_telemetry.capture.stream import Stream
 
 
@@ -55,19 +56,24 @@ def wrap_generator(function: Callable[..., Any], site: Site) -> Callable[..., An
         span = begin(site, args, kwargs)
         consumer = span[11]
         stream = Stream(span)
+        add, is_live = stream.add, span is not NOTHING
         try:
             generator = function(*args, **kwargs)
             step, value = generator.send, None
             while True:
                 item = step(value)
-                inside = suspend(span, consumer)
-                stream.add(item)
+                inside = get_current()  # suspend() and resume(), written out: they run for each item
+                if is_live:
+                    set_current(consumer)
+                add(item)
                 try:
                     value = yield item
                     step = generator.send
                 except BaseException as thrown:
                     value, step = thrown, generator.throw
-                consumer = resume(span, inside)
+                consumer = get_current()
+                if span[13] == 0:
+                    set_current(inside)
         except StopIteration as end:
             suspend(span, consumer)
             stream.finish(end.value, left=isinstance(value, GeneratorExit))
@@ -90,19 +96,24 @@ def wrap_async_generator(function: Callable[..., Any], site: Site) -> Callable[.
         span = begin(site, args, kwargs)
         consumer = span[11]
         stream = Stream(span)
+        add, is_live = stream.add, span is not NOTHING
         try:
             generator = function(*args, **kwargs)
             step, value = generator.asend, None
             while True:
                 item = await step(value)
-                inside = suspend(span, consumer)
-                stream.add(item)
+                inside = get_current()  # suspend() and resume(), written out: they run for each item
+                if is_live:
+                    set_current(consumer)
+                add(item)
                 try:
                     value = yield item
                     step = generator.asend
                 except BaseException as thrown:
                     value, step = thrown, generator.athrow
-                consumer = resume(span, inside)
+                consumer = get_current()
+                if span[13] == 0:
+                    set_current(inside)
         except StopAsyncIteration:
             suspend(span, consumer)
             stream.finish(None, left=isinstance(value, GeneratorExit))

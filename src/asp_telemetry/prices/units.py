@@ -21,6 +21,7 @@ UNITS: Final = {
     "web_searches": Unit("web_searches", "web_searches_kcount", 1_000),
     "input_audio_tokens": Unit("input_audio_tokens", "input_audio_mtok", 1_000_000),
     "output_audio_tokens": Unit("output_audio_tokens", "output_audio_mtok", 1_000_000),
+    "cache_audio_read_tokens": Unit("cache_audio_read_tokens", "cache_audio_read_mtok", 1_000_000),
 }
 PRICED_UNITS: Final = UNITS | {"requests": Unit("requests", "requests_kcount", 1_000)}
 TOKEN_UNITS: Final = tuple(UNITS)[:7]

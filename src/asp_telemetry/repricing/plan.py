@@ -22,6 +22,8 @@ _COUNTS: Final = {
     "Tokens_Cache_Read": "cache_read_tokens",
     "Tokens_Cache_Write": "cache_write_tokens",
     "Tokens_Reasoning": "reasoning_tokens",
+    "Tokens_Audio_In": "input_audio_tokens",
+    "Tokens_Audio_Out": "output_audio_tokens",
 }
 # Another version of a list that says the same of a cost is no news; nor is when or from what it was worked out.
 _NO_NEWS: Final = frozenset({"prices", "at", "as_of", "basis", "history"})

@@ -35,6 +35,8 @@ _METRICS = (
     ("Tokens_Cache_Read", "cache_read_tokens"),
     ("Tokens_Cache_Write", "cache_write_tokens"),
     ("Tokens_Reasoning", "reasoning_tokens"),
+    ("Tokens_Audio_In", "input_audio_tokens"),
+    ("Tokens_Audio_Out", "output_audio_tokens"),
 )
 _MAX_MOMENTS = 256
 _MAX_TARIFFS = 1024

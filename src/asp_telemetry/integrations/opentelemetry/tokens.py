@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import orjson
 
+from asp_telemetry.capture.answers.checks import counted_usage
+from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.details import exact
-from asp_telemetry.capture.usage import UsageError, counted_usage
 from asp_telemetry.integrations.opentelemetry.kinds import Attributes, first_text
 from asp_telemetry.usage import Usage
 
