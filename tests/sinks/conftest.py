@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from receiver import Receiver
 
 import asp_telemetry as asp
 from asp_telemetry import guard
-from receiver import Receiver
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,9 @@ def until(what: Callable[[], Any], seconds: float = 20.0) -> None:
 def settled(*, count: int | None = None, rejected: int = 0, seconds: float = 20.0) -> None:
     """Wait until so many records are accounted for, the database's and the mirror's alike."""
     assert asp.flush(timeout=seconds).complete
-    until(lambda: figures()["accepted"] == (count or asp.stats()["accepted"]) and figures()["pending"] == 0, seconds)
+    until(
+        lambda: figures()["accepted"] == (count or asp.stats()["accepted"]) and figures()["pending"] == 0,
+        seconds,
+    )
     assert (figures()["rejected"], figures()["dropped"]) == (rejected, 0), figures()
     assert asp.stats()["stored"] == figures()["accepted"]

@@ -102,10 +102,6 @@ class Progress:
             json.dump(facts, file)
         draft.replace(path)
 
-    def moved_to(self, directory: Path | None) -> None:
-        """Follow the journal to another place."""
-        self._directory = directory
-
 
 def progress_file(directory: Path, name: str) -> Path:
     """Return where the progress of a mirror lies in a journal."""

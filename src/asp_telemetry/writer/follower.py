@@ -35,6 +35,7 @@ _LONGEST_RETRY_SECONDS = 30.0
 # Longer than the reader of the drainer waits at a hole: what it has passed can be passed.
 _STUCK_SECONDS = 30.0
 _MOST_DIVISIONS = 40
+_GIVEN_UP = "journal_full"
 
 
 class _Item(NamedTuple):
@@ -70,8 +71,6 @@ class _Followed:
         self.batch = 0
         """How many records at the head of the queue may have been sent already; they are sent again together."""
         self.is_recovering = bool(self.progress.in_flight)
-        self.surrendered: dict[int, int] = {}
-        """Where each lane goes on whose records before that are given up."""
 
     def lane(self, number: int) -> _Lane:
         found = self.lanes.get(number)
@@ -90,6 +89,23 @@ class _Followed:
         self.lanes[item.lane].queued -= 1
         self.bytes -= len(item.encoded or b"")
         return item
+
+    def still_wants(self, item: _Item) -> bool:
+        """Tell whether an item has not been given up while it was being sent."""
+        return item.end > self.lanes[item.lane].progress.position
+
+    def drop_until(self, number: int, position: int) -> None:
+        """Take what lies before a position of a lane out of the queue, and out of what is in flight."""
+        before = list(self.queue)
+        kept = [item for item in before if item.lane != number or item.end > position]
+        self.batch = sum(item.lane != number or item.end > position for item in before[: self.batch])
+        self.queue = deque(kept)
+        self.bytes = sum(len(item.encoded or b"") for item in kept)
+        lane = self.lanes[number]
+        lane.queued = sum(item.lane == number for item in kept)
+        lane.ahead = deque(record for record in lane.ahead if record.end > position)
+        if self.progress.in_flight.get(number, position) <= position:
+            self.progress.in_flight.pop(number, None)
 
 
 class Follower:
@@ -177,8 +193,6 @@ class Follower:
     async def step(self, outlets: Iterable[Outlet]) -> bool:
         """Send one batch at most; return whether more is waiting that may be sent at once."""
         owing = [outlet for outlet in outlets if self.mirror.name in outlet.header.mirrors]
-        for outlet in owing:
-            self._surrender(self.followed(outlet))
         if monotonic() < self._not_before:
             return False
         more = False
@@ -251,7 +265,7 @@ class Follower:
         batch = [followed.queue[place] for place in range(count)]
         parts = [item.encoded for item in batch if item.encoded is not None]
         if not parts:
-            self._pass(followed, count, 0)
+            self._pass(followed, batch, 0)
             self._settle(followed)
             return
         progress = followed.progress
@@ -263,11 +277,12 @@ class Follower:
         verdict = await self.mirror.send(parts, doubtful=doubtful)
         self.verdict = progress.verdict = f"{verdict.answer.value}: {verdict.detail}"
         if verdict.answer in (Answer.AMBIGUOUS, Answer.RETRY):
-            followed.batch = count if doubtful or verdict.answer is Answer.AMBIGUOUS else 0
+            is_doubtful = doubtful or verdict.answer is Answer.AMBIGUOUS
+            followed.batch = sum(map(followed.still_wants, batch)) if is_doubtful else 0
             self._wait(verdict)
         else:
             followed.batch = 0
-            self._judge(followed, count, verdict, len(parts))
+            self._judge(followed, batch, verdict, len(parts))
         if not followed.batch:
             progress.in_flight = {}
         self._settle(followed)
@@ -284,7 +299,7 @@ class Follower:
             count += 1
         return count
 
-    def _judge(self, followed: _Followed, count: int, verdict: Verdict, sent: int) -> None:
+    def _judge(self, followed: _Followed, batch: list[_Item], verdict: Verdict, sent: int) -> None:
         """Go on behind a batch that was taken or refused; half of a refused one may still be taken."""
         self.is_failing, self._retry = False, _FIRST_RETRY_SECONDS
         if verdict.answer is Answer.OK:
@@ -292,14 +307,14 @@ class Follower:
             self._most = min(self._most * 2, self.mirror.max_records)
             if verdict.rejected:
                 self._tell_rejected(verdict)
-            self._pass(followed, count, verdict.rejected)
+            self._pass(followed, batch, verdict.rejected)
         elif verdict.divisible and sent > 1 and self._divisions < _MOST_DIVISIONS:
             self._divisions += 1
             self._most = sent // 2
         else:
             self._most = self.mirror.max_records
             self._tell_rejected(verdict)
-            self._pass(followed, count, sent)
+            self._pass(followed, batch, sent)
 
     def _tell_rejected(self, verdict: Verdict) -> None:
         remedy = "they are counted as rejected; the database has them"
@@ -321,13 +336,18 @@ class Follower:
         self._not_before = monotonic() + self._retry * (0.5 + random())  # noqa: S311 - jitter
         self._retry = min(self._retry * 2, _LONGEST_RETRY_SECONDS)
 
-    def _pass(self, followed: _Followed, count: int, rejected: int) -> None:
-        """Go on behind the first records of the queue, of which some were refused."""
-        for _ in range(count):
-            item = followed.take()
+    def _pass(self, followed: _Followed, batch: list[_Item], rejected: int) -> None:
+        """Go on behind a batch, of which some records were refused."""
+        for item in batch:
             lane = followed.lanes[item.lane].progress
-            lane.drop("lost", item.sequence - lane.passed)
-            lane.position, lane.passed = item.end, item.sequence + 1
+            if followed.still_wants(item):
+                followed.take()
+                lane.drop("lost", item.sequence - lane.passed)
+                lane.position, lane.passed = item.end, item.sequence + 1
+            else:
+                lane.dropped[_GIVEN_UP] -= (
+                    1  # it was in flight when it was given up, and has arrived all the same
+                )
             if item.failed or (item.encoded is not None and rejected > 0):
                 lane.rejected += 1
                 rejected -= not item.failed
@@ -386,56 +406,31 @@ class Follower:
 
     def oldest_held(self, outlet: Outlet) -> list[int]:
         """Return the lanes whose first segment is committed, and kept for this mirror alone."""
-        followed = self.followed(outlet)
         return [
             state.number
             for state in self._states(outlet.journal_id)
-            if (self._from(followed, state.number) // CELLS + 1) * CELLS <= state.committed.position
+            if self._next_segment(outlet, state.number) <= state.committed.position
         ]
 
-    def _from(self, followed: _Followed, number: int) -> int:
-        return max(followed.surrendered.get(number, 0), followed.progress.lane(number).position)
+    def _next_segment(self, outlet: Outlet, number: int) -> int:
+        return (self.position(outlet, number) // CELLS + 1) * CELLS
 
     def surrender(self, outlet: Outlet, number: int) -> None:
-        """Give up the oldest segment of a lane, as soon as no batch is being sent."""
-        followed = self.followed(outlet)
-        followed.surrendered[number] = (self._from(followed, number) // CELLS + 1) * CELLS
-        self.hurry()
-
-    def _surrender(self, followed: _Followed) -> None:
-        if not followed.surrendered:
-            return
-        committed = {state.number: state.committed for state in self._states(followed.outlet.journal_id)}
-        given_up = 0
-        for number, position in followed.surrendered.items():
-            lane = followed.lane(number)
-            if number not in committed or position > committed[number].position:
-                continue
-            if position <= lane.progress.position:
-                continue
-            given_up += self._skip(followed, number, position, committed[number])
-        followed.surrendered = {}
-        if given_up:
-            self._settle(followed)
-            note(
-                f"the mirror {self.mirror.name} has given up its oldest records",
-                None,
-                "they are counted as dropped there, and the database has them; see to the mirror or raise ASP_JOURNAL_MAX_BYTES",
-            )
-
-    def _skip(self, followed: _Followed, number: int, position: int, committed: Checkpoint) -> int:
-        """Go on at a later position of a lane; return how many records lie between."""
-        lane = followed.lanes[number]
-        kept = [item for item in followed.queue if item.lane != number]
-        followed.batch = sum(item.lane != number for item in list(followed.queue)[: followed.batch])
-        followed.queue.clear()
-        followed.queue.extend(kept)
-        followed.bytes = sum(len(item.encoded or b"") for item in kept)
-        followed.progress.in_flight.pop(number, None)
-        lane.reader, lane.queued = followed.outlet.reader(number, position), 0
-        lane.ahead = deque(lane.reader.read(_READ))
-        passed = lane.ahead[0].sequence if lane.ahead else committed.passed
-        count = max(passed - lane.progress.passed, 0)
-        lane.progress.drop("journal_full", count)
-        lane.progress.position, lane.progress.passed = position, max(passed, lane.progress.passed)
-        return count
+        """Give up the oldest segment of a lane, also if a batch of it is being sent just now."""
+        followed, position = self.followed(outlet), self._next_segment(outlet, number)
+        [committed] = [state.committed for state in self._states(outlet.journal_id) if state.number == number]
+        lane = followed.lane(number)
+        followed.drop_until(number, position)
+        if not lane.queued and not lane.ahead and lane.reader.position <= position:
+            lane.reader = outlet.reader(number, position)
+            lane.ahead.extend(lane.reader.read(_READ))
+        queued = [item.sequence for item in followed.queue if item.lane == number]
+        following = queued or [record.sequence for record in lane.ahead] or [committed.passed]
+        lane.progress.drop(_GIVEN_UP, following[0] - lane.progress.passed)
+        lane.progress.position, lane.progress.passed = position, max(following[0], lane.progress.passed)
+        self._settle(followed)
+        note(
+            f"the mirror {self.mirror.name} has given up its oldest records",
+            None,
+            "they are counted as dropped there, and the database has them; see to the mirror, or raise ASP_JOURNAL_MAX_BYTES",
+        )

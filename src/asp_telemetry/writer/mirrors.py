@@ -7,14 +7,14 @@ from time import monotonic
 from typing import Any
 
 from asp_telemetry.journal.layout import SEGMENT_BYTES
-from asp_telemetry.journal.outlet import Outlet
+from asp_telemetry.journal.outlet import Outlet, OwnOutlet
 from asp_telemetry.journal.progress import Progress
 from asp_telemetry.writer.drainer import Drainer
 from asp_telemetry.writer.follower import Follower
 from asp_telemetry.writer.mirror import Mirror
 
 _POLL_SECONDS = 0.01
-# What is used is counted once a second: before that nobody knows what a surrender has brought.
+# What the journals of others hold is counted once a second: before that nobody knows what a surrender has brought.
 _RELIEF_SECONDS = 1.5
 
 
@@ -130,7 +130,6 @@ class Mirrors:
         """
         if not self.followers or monotonic() < self._relieve_at:
             return
-        self._relieve_at = monotonic() + _RELIEF_SECONDS
         wanted = -(-excess_bytes // SEGMENT_BYTES)
         for outlet in outlets:
             followers = [self.followers[name] for name in outlet.header.mirrors if name in self.followers]
@@ -140,6 +139,8 @@ class Mirrors:
                     break
                 for follower, lane in held[:wanted]:
                     follower.surrender(outlet, lane)
+                if not isinstance(outlet, OwnOutlet):
+                    self._relieve_at = monotonic() + _RELIEF_SECONDS
                 wanted -= len(held)
 
     def figures(self, journal_id: str) -> dict[str, dict[str, Any]]:
