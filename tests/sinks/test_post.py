@@ -31,6 +31,12 @@ async def serve(answer, **options):
     return server, server.sockets[0].getsockname()[1], requests
 
 
+async def end(server):
+    """Close the server, and let its last connections go."""
+    server.close()
+    await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
@@ -44,7 +50,7 @@ async def test_every_form_of_answer_is_read(answer, body):
     """Answers with a length, in chunks, up to the end of the connection, and behind an interim one."""
     server, port, requests = await serve(answer)
     reply = await Poster(f"http://localhost:{port}/v1/traces?x=1").post({"X-Test": "a"}, b"body")
-    server.close()
+    await end(server)
     assert (reply.status, reply.body) == (200, body)
     assert requests[0].startswith(b"POST /v1/traces?x=1 HTTP/1.1\r\nHost: localhost")
     assert requests[0].endswith(b"\r\n\r\nbody")
@@ -56,7 +62,7 @@ async def test_no_readable_answer_leaves_the_outcome_open(answer):
     server, port, _ = await serve(answer)
     with pytest.raises(NoAnswerError):
         await Poster(f"http://127.0.0.1:{port}", seconds=0.3).post({}, b"body")
-    server.close()
+    await end(server)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://no-such-host.invalid:4318"])
@@ -81,4 +87,4 @@ async def test_certificates_are_verified(tmp_path):
         with pytest.raises(NotSentError, match="certificate"):
             await Poster(url, ca_file=trusted).post({}, b"secret")
     assert len(requests) == 1
-    server.close()
+    await end(server)
