@@ -324,3 +324,24 @@ def test_when_the_journal_is_full_the_mirror_gives_up_and_the_database_loses_not
     assert found["stored"] > 5000
     kept = sorted(span.attributes["asp.iteration"] for span in receiver.spans)
     assert kept == list(range(total - found["stored"] + 1, total + 1))
+
+
+def test_what_is_given_up_in_flight_and_arrives_all_the_same_counts_as_stored(receiver, url):
+    """A slow receiver does not keep the journal from giving way, and the figures still add up to what arrived."""
+    receiver.slow_seconds = 5
+    receiver.faults.append("slow")
+    asp.configure(url, otlp=receiver.url, journal_max_bytes=2 << 20, replace=True)
+    total = 20_000
+    for number in range(total):
+        with asp.span("x", iteration=number + 1):
+            pass
+        if number == 600:
+            assert asp.flush(timeout=20).complete
+            until(lambda: receiver.requests)
+        if number % 500 == 499:
+            assert asp.flush(timeout=20).complete
+    assert asp.flush(timeout=20).complete
+    assert figures()["dropped"] > 0
+    assert (asp.stats()["stored"], asp.stats()["dropped"]) == (total, 0)
+    until(lambda: figures()["pending"] == 0, 40)
+    assert figures()["stored"] == len(receiver.ids()) == len(receiver.spans)
