@@ -104,6 +104,7 @@ def test_spans_speak_the_semantic_conventions(receiver, url, monkeypatch):
     }  # fmt: skip
     assert {key: call.attributes.get(key) for key in expected} == expected
     assert call.attributes["gen_ai.usage.cost.amount"] == float(call.attributes["asp.cost.usd"])
+    assert call.attributes["asp.cost.prices"].startswith("genai-prices ")
     assert call.status.code == 0
     agent = spans["invoke_agent plan"]
     assert agent.attributes["gen_ai.agent.name"] == "plan"

@@ -19,6 +19,7 @@ from asp_telemetry.writer.definitions import Definitions, SiteFacts
 _MILLISECONDS = 1000
 _CLIENT_KINDS = frozenset({"generation", "embedding"})
 _TYPE, _VALUE = METRIC_COLUMNS.index("metric_type"), METRIC_COLUMNS.index("metric_value")
+_METADATA = METRIC_COLUMNS.index("metadata")
 _TOKENS = (
     ("input_tokens", (names.INPUT_TOKENS,)),
     ("output_tokens", (names.OUTPUT_TOKENS,)),
@@ -141,6 +142,8 @@ def _add_metrics(found: dict[str, Any], entry: Entry) -> None:
         if metric[_TYPE] == "Time_To_First_Token":
             found[names.TIME_TO_FIRST_CHUNK] = float(metric[_VALUE]) / _MILLISECONDS
             found[names.REQUEST_STREAM] = True
+        elif metric[_TYPE] == "API_Cost" and metric[_METADATA] is not None:
+            found[names.PRICES] = orjson.loads(metric[_METADATA]).get("prices")
         elif metric[_TYPE] not in _SHOWN_ELSEWHERE:
             key = names.METRIC + metric[_TYPE]
             found[key] = found.get(key, 0.0) + float(metric[_VALUE])
