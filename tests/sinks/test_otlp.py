@@ -118,6 +118,21 @@ def test_spans_speak_the_semantic_conventions(receiver, url, monkeypatch):
     assert call.resource == {"service.name": "planner", "team": "a b"}
 
 
+def test_metrics_that_the_program_records_itself_are_on_the_span(receiver, url):
+    """Costs, tokens and other metrics that are recorded by hand are sent as they are stored, added up."""
+    asp.configure(url, otlp=receiver.url, strict=True, replace=True)
+    with asp.span("a") as span:
+        span.record_metric("API_Cost", "0.5", "USD")
+        span.record_metric("API_Cost", "0.25", "USD")
+        span.record_metric("Tokens_In", 7, "tokens")
+        span.record_metric("Memory_Usage", 12, "MB")
+    [found] = receiver.wait(1)
+    assert found.attributes["asp.cost.usd"] == "0.75"
+    assert found.attributes["gen_ai.usage.cost.source"] == "manual"
+    assert found.attributes["gen_ai.usage.input_tokens"] == 7
+    assert found.attributes["asp.metric.Memory_Usage"] == 12.0
+
+
 def test_names_are_those_of_the_conventions():
     """Each name that the installed conventions can know, they do know; drafts are listed as such."""
     known = set()

@@ -20,20 +20,13 @@ _MILLISECONDS = 1000
 _CLIENT_KINDS = frozenset({"generation", "embedding"})
 _TYPE, _VALUE = METRIC_COLUMNS.index("metric_type"), METRIC_COLUMNS.index("metric_value")
 _METADATA = METRIC_COLUMNS.index("metadata")
-_TOKENS = (
-    ("input_tokens", (names.INPUT_TOKENS,)),
-    ("output_tokens", (names.OUTPUT_TOKENS,)),
-    ("cache_read_tokens", (names.CACHE_READ_TOKENS,)),
-    ("cache_write_tokens", (names.CACHE_WRITE_TOKENS, names.CACHE_CREATION_TOKENS)),
-    ("reasoning_tokens", (names.REASONING_TOKENS,)),
-)
-# They have attributes, or a place in the span, of their own.
-_SHOWN_ELSEWHERE = frozenset(
-    {
-        "Latency", "Tokens_In", "Tokens_Out", "Tokens_Cache_Read", "Tokens_Cache_Write", "Tokens_Reasoning", "API_Cost",
-        "Time_To_First_Token",
-    }
-)  # fmt: skip
+_TOKENS = {
+    "Tokens_In": (names.INPUT_TOKENS,),
+    "Tokens_Out": (names.OUTPUT_TOKENS,),
+    "Tokens_Cache_Read": (names.CACHE_READ_TOKENS,),
+    "Tokens_Cache_Write": (names.CACHE_WRITE_TOKENS, names.CACHE_CREATION_TOKENS),
+    "Tokens_Reasoning": (names.REASONING_TOKENS,),
+}
 _FACTS = (
     ("session_id", names.SESSION),
     ("user_id", names.USER),
@@ -125,7 +118,7 @@ def _attributes(site: SiteFacts, trace: dict[str, Any], entry: Entry) -> dict[st
     if trace["status"] in _FAILED:
         found[names.ERROR_TYPE] = trace["error_type"] or trace["status"]
     if trace["usage"] is not None:
-        _add_usage(found, orjson.loads(trace["usage"]))
+        _add_models(found, orjson.loads(trace["usage"]))
     if trace["context"] is not None:
         _add_context(found, orjson.loads(trace["context"]))
     if trace["tags"] is not None:
@@ -138,15 +131,31 @@ def _attributes(site: SiteFacts, trace: dict[str, Any], entry: Entry) -> dict[st
 
 
 def _add_metrics(found: dict[str, Any], entry: Entry) -> None:
+    """Add tokens, cost and all other metrics as the database has them; several rows of one type are added up."""
     for metric in entry.metrics:
-        if metric[_TYPE] == "Time_To_First_Token":
-            found[names.TIME_TO_FIRST_CHUNK] = float(metric[_VALUE]) / _MILLISECONDS
+        kind, value = metric[_TYPE], metric[_VALUE]
+        if kind == "API_Cost":
+            _add_cost(found, Decimal(value), metric[_METADATA])
+        elif kind in _TOKENS:
+            for name in _TOKENS[kind]:
+                found[name] = found.get(name, 0) + int(Decimal(value))
+        elif kind == "Time_To_First_Token":
+            found[names.TIME_TO_FIRST_CHUNK] = float(value) / _MILLISECONDS
             found[names.REQUEST_STREAM] = True
-        elif metric[_TYPE] == "API_Cost" and metric[_METADATA] is not None:
-            found[names.PRICES] = orjson.loads(metric[_METADATA]).get("prices")
-        elif metric[_TYPE] not in _SHOWN_ELSEWHERE:
-            key = names.METRIC + metric[_TYPE]
-            found[key] = found.get(key, 0.0) + float(metric[_VALUE])
+        elif kind != "Latency":  # the span's own duration
+            key = names.METRIC + kind
+            found[key] = found.get(key, 0.0) + float(value)
+
+
+def _add_cost(found: dict[str, Any], cost: Decimal, metadata: str | None) -> None:
+    provenance = {"source": "manual"} if metadata is None else orjson.loads(metadata)
+    total = cost + Decimal(found.get(names.EXACT_COST, 0))
+    found[names.EXACT_COST], found[names.COST] = f"{total:f}", float(total)
+    found[names.COST_CURRENCY] = "USD"
+    found[names.COST_SOURCE], found[names.PRICES] = (
+        provenance.get("source", "manual"),
+        provenance.get("prices"),
+    )
 
 
 def _add_context(found: dict[str, Any], context: dict[str, Any]) -> None:
@@ -156,13 +165,9 @@ def _add_context(found: dict[str, Any], context: dict[str, Any]) -> None:
     found[names.METADATA] = None if metadata is None else orjson.dumps(metadata).decode()
 
 
-def _add_usage(found: dict[str, Any], usage: dict[str, Any]) -> None:
-    """Add tokens and cost: sums, where several models have answered within one execution."""
+def _add_models(found: dict[str, Any], usage: dict[str, Any]) -> None:
+    """Say which model has answered: the first, where several have within one execution."""
     models = usage.get("models", [usage])
-    for key, keys in _TOKENS:
-        counts = [model[key] for model in models if key in model]
-        if counts:
-            found.update(dict.fromkeys(keys, sum(counts)))
     answered = [model["model"] for model in models if model.get("model") is not None]
     if answered:
         found[names.RESPONSE_MODEL] = answered[0]
@@ -170,13 +175,6 @@ def _add_usage(found: dict[str, Any], usage: dict[str, Any]) -> None:
     providers = [model["provider"] for model in models if model.get("provider") is not None]
     if providers:
         found[names.PROVIDER] = _provider(providers[0])
-    costed = [usage] if "cost" in usage else [model for model in models if "cost" in model]
-    if costed:
-        total = sum((Decimal(each["cost"]) for each in costed), Decimal(0))
-        found[names.EXACT_COST] = f"{total:f}"
-        found[names.COST] = float(total)
-        found[names.COST_CURRENCY] = "USD"
-        found[names.COST_SOURCE] = costed[0]["source"]
 
 
 def _provider(name: str | None) -> str | None:
