@@ -50,6 +50,7 @@ class Settings:
         disabled: Whether nothing is recorded at all.
         auto_migrate: Whether the writer may bring a PostgreSQL database to the current schema.
         prices: The user's own prices, as their file was when it was read.
+        otlp: The URL to which executions are sent as OpenTelemetry spans, too; None for nowhere.
     """
 
     database: str
@@ -66,6 +67,7 @@ class Settings:
     disabled: bool = False
     auto_migrate: bool = False
     prices: "PrivatePrices | None" = None
+    otlp: str | None = None
     project_id: str | None = None
     user_id: str | None = None
     environment: str | None = None
@@ -75,6 +77,11 @@ class Settings:
     def destination(self) -> str:
         """The database's URL without credentials: safe to log, and the name that the journal bears."""
         return destination_of(self.database)
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """The names of all places that every record goes to, the database first."""
+        return ("database",) if self.otlp is None else ("database", "otlp")
 
     @property
     def scope_facts(self) -> dict[str, str]:
@@ -120,6 +127,10 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
     database = absolute_database(values.pop("database", DEFAULT_DATABASE))
     if values.get("writer", True):
         require_driver(database)
+    if "otlp" in values:
+        from asp_telemetry.endpoint import otlp_endpoint  # noqa: PLC0415 - imported when it is asked for
+
+        values["otlp"] = otlp_endpoint(values["otlp"], variables, needs_library=values.get("writer", True))
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
     return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination
 
@@ -354,6 +365,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "disabled": ("ASP_TELEMETRY_DISABLED", _flag),
     "auto_migrate": ("ASP_AUTO_MIGRATE", _flag),
     "prices": ("ASP_PRICES", _prices),
+    "otlp": ("ASP_OTLP", str),
     "project_id": ("ASP_PROJECT_ID", _text),
     "user_id": ("ASP_USER_ID", _text),
     "environment": ("ASP_ENVIRONMENT", _text),

@@ -13,6 +13,7 @@ import anyio
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.guard import note
 from asp_telemetry.journal.outlet import find_journals
+from asp_telemetry.journal.supply import excess_bytes, segment_bytes
 from asp_telemetry.settings import (
     Settings,
     absolute_database,
@@ -22,9 +23,11 @@ from asp_telemetry.settings import (
     sqlite_path,
 )
 from asp_telemetry.sinks.database import DatabaseSink
+from asp_telemetry.sinks.mirrors import make_mirrors
 from asp_telemetry.stores import open_store
 from asp_telemetry.writer.adoption import Adoption
 from asp_telemetry.writer.drainer import Drainer
+from asp_telemetry.writer.mirrors import Mirrors
 
 _INTERVAL_SECONDS = 0.25
 _LOOK_SECONDS = 1.0
@@ -42,6 +45,7 @@ class DrainSummary(NamedTuple):
         living: How many journals of living processes were drained as far as they went.
         elsewhere: Folders of journals that belong to another database, and were left alone.
         stranded: Those of them that were begun into another database at this very address, and wait for `force`.
+        kept: Folders of journals of which the database has everything, each with the mirrors that it is kept for.
     """
 
     records: int
@@ -50,6 +54,7 @@ class DrainSummary(NamedTuple):
     living: int
     elsewhere: tuple[str, ...]
     stranded: tuple[str, ...]
+    kept: dict[str, tuple[str, ...]]
 
 
 async def drain_all(
@@ -58,6 +63,7 @@ async def drain_all(
     follow: bool = False,
     force: bool = False,
     copied_from: str | None = None,
+    forget: str | None = None,
     use_locks: bool = True,
     report: Callable[[DrainSummary], None] | None = None,
 ) -> DrainSummary:
@@ -69,6 +75,7 @@ async def drain_all(
         force: Whether to drain also what was begun into another database at the same address.
         copied_from: The URL of a database that this one is a copy of: its journals are drained, too, from the positions
             that were copied with its rows.
+        forget: A mirror that journals of dead processes, and those of processes without a writer, owe nothing any more.
         use_locks: Whether to leave alone what another drainer has locked.
         report: Called whenever records have been committed.
 
@@ -86,6 +93,7 @@ async def drain_all(
         _require_something(settings, places)
     sink = DatabaseSink(open_store(settings.database, auto_migrate=settings.auto_migrate))
     drainer = Drainer(sink, considerate=False, prices=settings.prices)
+    mirrors = Mirrors(make_mirrors(settings), drainer, considerate=False, prices=settings.prices)
     adoption = Adoption(
         [folder for folder, _ in places],
         settings.destination,
@@ -99,36 +107,58 @@ async def drain_all(
     )
     records, look_at = 0, 0.0
     collect_as_before = _collect_garbage_rarely()
+    mirrors.start(lambda: adoption.outlets)
     try:
         while True:
             try:
                 looks = monotonic() >= look_at
                 if looks:
                     adoption.look(await sink.open())
+                    _forget(forget, adoption)
+                    _make_room(settings if follow else None, adoption, mirrors)
                     look_at = monotonic() + _LOOK_SECONDS
                 count = await drainer.drain(list(adoption.outlets))
                 records += count
                 # Under a steady load no pass ever finds nothing.
                 if looks or count == 0:
-                    await adoption.finish(drainer, sink)
+                    await adoption.finish(drainer, sink, mirrors)
                 if count:
                     if report is not None:
-                        report(_summary(records, adoption))
+                        report(_summary(records, adoption, mirrors))
                     continue
             except StoreUnavailableError as error:
                 if not follow:
                     raise
                 note("the database cannot be written just now", error, "it is tried again until it can")
             if not follow:
-                return _summary(records, adoption)
+                await mirrors.settle(adoption.outlets)
+                await adoption.finish(drainer, sink, mirrors)
+                return _summary(records, adoption, mirrors)
             await anyio.sleep(_INTERVAL_SECONDS)
     finally:
         collect_as_before()
+        await mirrors.stop()
         adoption.release()
         await sink.close()
 
 
-def _summary(records: int, adoption: Adoption) -> DrainSummary:
+def _forget(mirror: str | None, adoption: Adoption) -> None:
+    for outlet in adoption.outlets:
+        if mirror is not None and mirror in outlet.header.mirrors:
+            outlet.forget_sink(mirror)
+
+
+def _make_room(settings: Settings | None, adoption: Adoption, mirrors: Mirrors) -> None:
+    """Do for processes without a writer what a writer does for its own: mirrors give way before records are refused."""
+    if settings is None:
+        return
+    excess = excess_bytes(segment_bytes(settings.journal_dir), settings.journal_max_bytes)
+    if excess:
+        mirrors.relieve(adoption.outlets, excess)
+        adoption.give_up(excess)
+
+
+def _summary(records: int, adoption: Adoption, mirrors: Mirrors) -> DrainSummary:
     return DrainSummary(
         records,
         adoption.finished,
@@ -136,6 +166,8 @@ def _summary(records: int, adoption: Adoption) -> DrainSummary:
         living=sum(not outlet.is_final() for outlet in adoption.outlets),
         elsewhere=tuple(str(outlet.directory) for outlet in adoption.elsewhere),
         stranded=tuple(str(outlet.directory) for outlet in adoption.stranded()),
+        kept={str(outlet.directory): outlet.header.mirrors for outlet in adoption.kept}
+        | {str(outlet.directory): owed for outlet in adoption.outlets if (owed := mirrors.owed(outlet))},
     )
 
 

@@ -24,6 +24,7 @@ from asp_telemetry.stores import open_store
 from asp_telemetry.writer.adoption import Adoption
 from asp_telemetry.writer.batch import Batch
 from asp_telemetry.writer.drainer import Drainer
+from asp_telemetry.writer.mirrors import Mirrors
 
 WORKER = Path(__file__).with_name("worker.py")
 LOADED = range(6)
@@ -135,7 +136,7 @@ class Matrix:
             try:
                 while await drainer.drain(list(adoption.outlets)):
                     pass
-                await adoption.finish(drainer, sink)
+                await adoption.finish(drainer, sink, Mirrors((), drainer))
             finally:
                 await sink.close()
             assert sink.waited

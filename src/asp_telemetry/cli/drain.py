@@ -23,6 +23,15 @@ CopiedFromOption = Annotated[
     ),
 ]
 
+ForgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--forget",
+        metavar="MIRROR",
+        help="Give up what the journals still owe to a mirror, such as otlp; the database gets everything all the same.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -36,6 +45,7 @@ def drain(
     follow: FollowOption = False,
     force: ForceOption = False,
     copied_from: CopiedFromOption = None,
+    forget: ForgetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Finish the journals of this database: each record once, the unfinished marked as abandoned."""
@@ -48,7 +58,7 @@ def drain(
 
     if talks:
         print(f"{settings.destination}: follows the journals in {settings.journal_dir}", flush=True)
-    summary = anyio.run(_drain, settings, follow, force, copied_from, report)
+    summary = anyio.run(_drain, settings, follow, force, copied_from, forget, report)
     if as_json:
         print_json(
             {"database": settings.destination, "journals_in": settings.journal_dir, **summary._asdict()}
@@ -60,6 +70,11 @@ def drain(
         print(f"never finished, and marked as abandoned: {counted(summary.abandoned, 'execution')}")
     if summary.living:
         print(f"drained as far as they went, of living processes: {counted(summary.living, 'journal')}")
+    for directory, mirrors in summary.kept.items():
+        names = ", ".join(mirrors)
+        print(
+            f"in the database, but kept for {names} (configure it here, or give it up with --forget {mirrors[0]}): {directory}"
+        )
     for directory in summary.elsewhere:
         if directory in summary.stranded:
             whose = "was begun into another database at this address (--force takes it all the same)"
@@ -73,6 +88,8 @@ def _done(summary: DrainSummary) -> str:
 
 
 async def _drain(
-    settings: Any, follow: bool, force: bool, copied_from: str | None, report: Any
+    settings: Any, follow: bool, force: bool, copied_from: str | None, forget: str | None, report: Any
 ) -> DrainSummary:
-    return await drain_all(settings, follow=follow, force=force, copied_from=copied_from, report=report)
+    return await drain_all(
+        settings, follow=follow, force=force, copied_from=copied_from, forget=forget, report=report
+    )

@@ -12,6 +12,9 @@ from asp_telemetry.journal.layout import FORMAT_VERSION
 
 FILE_NAME = "journal.json"
 
+DATABASE = "database"
+"""The name of the sink that every journal owes its records to first."""
+
 _REMOVALS = 3
 
 
@@ -31,7 +34,7 @@ class JournalHeader:
     journal_id: str
     destination: str
     writer: bool = True
-    sinks: tuple[str, ...] = ("database",)
+    sinks: tuple[str, ...] = (DATABASE,)
     database_id: str | None = None
     format: int = FORMAT_VERSION
     process_id: int = field(default_factory=os.getpid)
@@ -40,6 +43,15 @@ class JournalHeader:
     def with_database(self, database_id: str) -> "JournalHeader":
         """Return the header with the identity of the database that is given the batches."""
         return replace(self, database_id=database_id)
+
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """The sinks beside the database that every record is owed to."""
+        return tuple(name for name in self.sinks if name != DATABASE)
+
+    def without(self, sink: str) -> "JournalHeader":
+        """Return the header of the same journal once nothing is owed to a sink any more."""
+        return replace(self, sinks=tuple(name for name in self.sinks if name != sink))
 
     def write(self, directory: Path) -> None:
         """Write the header so that a reader sees the old one or the new one, never half of one.

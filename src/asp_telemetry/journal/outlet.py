@@ -1,6 +1,8 @@
 """What a drainer takes records from: the journal of its own process, or one that another process has left or fills."""
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
+from operator import itemgetter
 from pathlib import Path
 
 from asp_telemetry.guard import note
@@ -11,6 +13,7 @@ from asp_telemetry.journal.journal import LOCK_NAME, Journal
 from asp_telemetry.journal.lane import Lane
 from asp_telemetry.journal.layout import CELL, CELLS
 from asp_telemetry.journal.lock import FileLock
+from asp_telemetry.journal.progress import progress_file
 from asp_telemetry.journal.reader import LaneReader
 from asp_telemetry.journal.segment import Segment, read_header
 from asp_telemetry.journal.supply import SEGMENT_SUFFIX
@@ -22,6 +25,7 @@ class Outlet(ABC):
     """Offer the lanes of one journal to a drainer."""
 
     header: JournalHeader
+    directory: Path | None
 
     @property
     def journal_id(self) -> str:
@@ -75,12 +79,17 @@ class _OwnLane:
         self._lane = lane
 
     def first_from(self, number: int) -> tuple[int, bytes] | None:
-        for segment in _snapshot(self._lane):
-            if segment.number >= number:
-                try:
-                    return segment.number, segment.read()
-                except FileNotFoundError:
-                    continue  # somebody has removed the journal's files; what is missing is counted by its stamps
+        segments = self._lane.segments
+        # Their numbers follow each other, and only this thread removes any: where one lies is known.
+        place = max(number - segments[0].number, 0) if segments else 0
+        while place < len(segments):
+            segment = segments[place]
+            try:
+                return segment.number, segment.read()
+            except FileNotFoundError:
+                place += (
+                    1  # somebody has removed the journal's files; what is missing is counted by its stamps
+                )
         return None
 
     def is_final(self) -> bool:
@@ -97,6 +106,11 @@ class OwnOutlet(Outlet):
     def header(self) -> JournalHeader:  # type: ignore[override]
         """What the journal says of itself."""
         return self._journal.header
+
+    @property
+    def directory(self) -> Path | None:  # type: ignore[override]
+        """Where the journal lies, if it is not in memory alone."""
+        return self._journal.directory
 
     def lanes(self) -> list[int]:
         """Return the numbers of all lanes."""
@@ -147,12 +161,12 @@ class _FileLane:
         self._lane = lane
 
     def first_from(self, number: int) -> tuple[int, bytes] | None:
-        for found, path in self._outlet.segments(self._lane):
-            if found >= number:
-                try:
-                    return found, Segment.read_file(path)
-                except FileNotFoundError:
-                    continue
+        segments = self._outlet.segments(self._lane)
+        for found, path in segments[bisect_left(segments, number, key=itemgetter(0)) :]:
+            try:
+                return found, Segment.read_file(path)
+            except FileNotFoundError:
+                continue
         return None
 
     def is_final(self) -> bool:
@@ -168,7 +182,7 @@ class ForeignOutlet(Outlet):
     """
 
     def __init__(self, directory: Path, header: JournalHeader) -> None:
-        self.directory = directory
+        self.directory: Path = directory
         self.header = header
         self._owner = FileLock(directory / LOCK_NAME)
         self._drain = FileLock(directory / DRAIN_LOCK_NAME)
@@ -261,6 +275,16 @@ class ForeignOutlet(Outlet):
         except OSError as error:
             note("a journal's header cannot be rewritten", error, f"make {self.directory} writable")
 
+    def forget_sink(self, name: str) -> None:
+        """Owe a sink nothing any more.
+
+        Raises:
+            OSError: If the journal cannot be written.
+        """
+        self.header = self.header.without(name)
+        self.header.write(self.directory)
+        progress_file(self.directory, name).unlink(missing_ok=True)
+
     def is_there(self) -> bool:
         """Tell whether the journal's header still exists: it is the last to be removed."""
         return (self.directory / HEADER_NAME).exists()
@@ -285,11 +309,3 @@ def find_journals(base: Path) -> list[ForeignOutlet]:
         return []
     found = ((directory, read_journal_header(directory)) for directory in directories)
     return [ForeignOutlet(directory, header) for directory, header in found if header is not None]
-
-
-def _snapshot(lane: Lane) -> list[Segment]:
-    while True:
-        try:
-            return list(lane.segments)
-        except RuntimeError:
-            continue  # the lane rolled while we looked

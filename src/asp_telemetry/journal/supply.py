@@ -113,6 +113,12 @@ class SegmentSupply:
         """The bytes that all journals of this destination held when they were last counted."""
         return self._used
 
+    @property
+    def excess_bytes(self) -> int:
+        """How many bytes mirrors have to give up, of what the database has got already, to make room."""
+        in_memory = excess_bytes(self._in_memory, _MEMORY_SEGMENTS) * SEGMENT_BYTES
+        return max(excess_bytes(self._used, self._max_bytes), in_memory)
+
     def retire(self, segment: Segment) -> None:
         """Delete a segment whose records have all been committed."""
         in_memory = segment.path is None
@@ -136,6 +142,23 @@ class SegmentSupply:
         """Delete what was laid in and not used."""
         while self.spare:
             self.spare.popleft().delete()
+
+
+def excess_bytes(used: int, limit: int) -> int:
+    """Return how much mirrors have to give up: what they hold must never make a caller's record be refused.
+
+    Args:
+        used: How much is in use.
+        limit: How much there may be.
+
+    Returns:
+        What exceeds half of the limit, once that is three quarters full; else 0.
+
+    Example:
+        >>> excess_bytes(700, 1000), excess_bytes(800, 1000)
+        (0, 300)
+    """
+    return used - limit // 2 if used * 4 > limit * 3 else 0
 
 
 def segment_bytes(base: Path) -> int:

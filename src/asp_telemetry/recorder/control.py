@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.002
 _LAST_PASS_SECONDS = 0.05
+_MIRRORS_AT_EXIT_SECONDS = 0.5
 
 _lock = threading.RLock()
 _recorder: Recorder | None = None
@@ -48,6 +49,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             journal_max_bytes, journal_full ("drop_new" or "block"), block_seconds, exit_seconds, capture_content,
             sample_rate, strict, disabled. auto_migrate: whether the writer may bring a PostgreSQL database to the
             current schema; an SQLite file always is. prices: a TOML or JSON file of your own prices, which beat the list.
+            otlp: True or a URL, to send every execution to an OpenTelemetry receiver, too.
 
     Raises:
         ConfigurationError: If a value cannot be used, or differs from what is in force without `replace`.
@@ -94,7 +96,12 @@ def _take_over(recorder: Recorder, wanted: "Settings") -> None:
         raise ConfigurationError(_conflict(recorder.settings, wanted))
     from dataclasses import replace as changed  # noqa: PLC0415 - imported when it is needed
 
-    header = changed(recorder.journal.header, destination=wanted.destination, writer=wanted.writer)
+    header = changed(
+        recorder.journal.header,
+        destination=wanted.destination,
+        writer=wanted.writer,
+        sinks=wanted.sinks,
+    )
     recorder.early_base = recorder.settings.journal_dir
     recorder.journal.redirect(wanted.journal_dir, header)
     recorder.settings = wanted
@@ -310,7 +317,11 @@ def _stop(recorder: Recorder, timeout: float) -> FlushResult:
         writer.wake()
         while not recorder.reached(targets) and monotonic() < deadline and _has_hope(writer):
             sleep(_POLL_SECONDS)
-        writer.stop(alone=not has_other_threads(writer.thread_idents()))
+        left = max(deadline - monotonic(), 0.0)
+        writer.stop(
+            alone=not has_other_threads(writer.thread_idents()),
+            mirror_seconds=min(left, _MIRRORS_AT_EXIT_SECONDS) if _exiting else left,
+        )
         writer.stopped.wait(
             max(deadline - monotonic(), _LAST_PASS_SECONDS) if _has_hope(writer) else _LAST_PASS_SECONDS
         )
@@ -327,7 +338,7 @@ def stats() -> dict[str, Any]:
 
     Returns:
         accepted, stored, pending, rejected, dropped: numbers of records; the first is the sum of the others. sinks: the
-        same by sink.
+        same by sink; those beside the database also tell their drop_reasons, lag_seconds and last_verdict.
         drop_reasons: how many were dropped for which reason.
         queue_bytes: what the journals of this destination occupy. lag_seconds: for how long the oldest of this process
         may have waited. unavailable_seconds: for how long the database has been away, or None.

@@ -27,14 +27,14 @@ class FlushResult(NamedTuple):
         pending: How many records still wait in the journal.
         rejected: How many records of this process the database has refused.
         dropped: How many records of this process could not be kept.
-        sinks: The same figures per sink.
+        sinks: The same figures per sink; a mirror's may lag behind, `complete` does not speak of them.
     """
 
     complete: bool
     pending: int
     rejected: int
     dropped: int
-    sinks: dict[str, dict[str, int]]
+    sinks: dict[str, dict[str, Any]]
 
 
 class Recorder:
@@ -52,7 +52,10 @@ class Recorder:
         self.made_at = monotonic()
         self.early_base: Path | None = None
         header = JournalHeader(
-            journal_id=new_journal_id(), destination=settings.destination, writer=settings.writer
+            journal_id=new_journal_id(),
+            destination=settings.destination,
+            writer=settings.writer,
+            sinks=settings.sinks,
         )
         self.journal: Journal = Journal(
             settings.journal_dir,
@@ -80,6 +83,7 @@ class Recorder:
             self.record_open,
             self._may_begin,
             lambda: self.settings.prices,
+            self._make_mirrors,
         )
         self.journal.wake = self.writer.wake_housekeeper
         self.writer.start()
@@ -96,6 +100,13 @@ class Recorder:
         from asp_telemetry.stores import open_store  # noqa: PLC0415
 
         return DatabaseSink(open_store(self.settings.database, auto_migrate=self.settings.auto_migrate))
+
+    def _make_mirrors(self) -> Any:
+        if self.settings.otlp is None:
+            return ()
+        from asp_telemetry.sinks.mirrors import make_mirrors  # noqa: PLC0415 - imported in the writer's thread
+
+        return make_mirrors(self.settings)
 
     def _make_adoption(self) -> Any:
         from asp_telemetry.writer.adoption import Adoption  # noqa: PLC0415 - imported in the writer's thread
@@ -167,10 +178,15 @@ class Recorder:
             "dropped": sum(refused) + lost,
         }
         writer = self.writer
+        mirrors = {
+            name: self._mirror_figures(name, kept, refused)
+            for name in self.settings.sinks
+            if name != "database"
+        }
         trouble_since = None if writer is None else writer.unavailable_since
         return {
             **account,
-            "sinks": {"database": account},
+            "sinks": {"database": account, **mirrors},
             "drop_reasons": _reasons(refused, lost),
             "queue_bytes": self.journal.supply.used_bytes,
             "lag_seconds": 0.0
@@ -183,6 +199,26 @@ class Recorder:
             "journal": str(self.journal.directory) if self.journal.directory is not None else None,
             "journal_trouble": self.journal.trouble,
             "destination": self.settings.destination,
+        }
+
+    def _mirror_figures(self, name: str, kept: int, refused: list[int]) -> dict[str, Any]:
+        """Return what a mirror has made of the records of this process; they add up, too."""
+        mirrors = None if self.writer is None else self.writer.mirrors
+        found = {} if mirrors is None else mirrors.figures(self.journal.journal_id).get(name, {})
+        stored, rejected, dropped = found.get("stored", 0), found.get("rejected", 0), found.get("dropped", {})
+        pending = kept - stored - rejected - sum(dropped.values())
+        reasons = _reasons(refused, 0)
+        for reason, count in dropped.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+        return {
+            "accepted": kept + sum(refused),
+            "stored": stored,
+            "pending": pending,
+            "rejected": rejected,
+            "dropped": sum(reasons.values()),
+            "drop_reasons": reasons,
+            "lag_seconds": found.get("caught_up_seconds", 0.0) if pending else 0.0,
+            "last_verdict": found.get("last_verdict"),
         }
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from asp_telemetry.guard import note
 from asp_telemetry.journal.outlet import ForeignOutlet, find_journals
 from asp_telemetry.journal.remains import remove_remains
+from asp_telemetry.journal.supply import segment_bytes
 from asp_telemetry.writer.drainer import Drainer
+from asp_telemetry.writer.mirrors import Mirrors
 from asp_telemetry.writer.sink import Sink
 
 
@@ -47,6 +49,9 @@ class Adoption:
         self.elsewhere: list[ForeignOutlet] = []
         self.finished = 0
         self.abandoned = 0
+        self.kept: list[ForeignOutlet] = []
+        """Journals of which the database has everything, and which are left to whoever has the mirrors that they owe."""
+        self._ended: set[str] = set()
 
     def look(self, identity: str | None) -> None:
         """Claim what has appeared since the last look.
@@ -56,7 +61,7 @@ class Adoption:
         """
         for outlet in self.outlets:
             outlet.refresh()
-        known = {outlet.journal_id for outlet in self.outlets} | {self._own}
+        known = {outlet.journal_id for outlet in [*self.outlets, *self.kept]} | {self._own}
         self.elsewhere = []
         for base in self._bases:
             remove_remains(base)
@@ -80,17 +85,51 @@ class Adoption:
         """Return those left alone that were begun into another database at this very address."""
         return [found for found in self.elsewhere if found.header.destination == self._destinations[0]]
 
-    async def finish(self, drainer: Drainer, sink: Sink) -> None:
+    async def finish(self, drainer: Drainer, sink: Sink, mirrors: Mirrors) -> None:
         """End the journals of which everything is committed and nothing can come any more."""
+        self.kept = [outlet for outlet in self.kept if outlet.is_there()]
         for outlet in list(self.outlets):
             if not outlet.is_final() or not drainer.is_drained(outlet):
                 continue
-            self.abandoned += await sink.abandon(outlet.journal_id)
+            if outlet.journal_id not in self._ended:
+                self.abandoned += await sink.abandon(outlet.journal_id)
+                self._ended.add(outlet.journal_id)
+            owed = mirrors.owed(outlet)
+            if owed:
+                if mirrors.are_strange(owed):
+                    outlet.release()
+                    self._leave(outlet, drainer, mirrors)
+                    self.kept.append(outlet)
+                continue
             if outlet.delete():
                 await sink.forget(outlet.journal_id)
-            drainer.forget(outlet.journal_id)
-            self.outlets.remove(outlet)
+            self._leave(outlet, drainer, mirrors)
             self.finished += 1
+
+    def _leave(self, outlet: ForeignOutlet, drainer: Drainer, mirrors: Mirrors) -> None:
+        drainer.forget(outlet.journal_id)
+        mirrors.forget(outlet.journal_id)
+        self._ended.discard(outlet.journal_id)
+        self.outlets.remove(outlet)
+
+    def give_up(self, excess_bytes: int) -> None:
+        """Delete the oldest of the journals that are kept for mirrors alone, since there is no room left for records.
+
+        Args:
+            excess_bytes: How much room is needed.
+        """
+        for outlet in list(self.kept):
+            if excess_bytes <= 0:
+                return
+            if not outlet.claim(also_living=False, lock=self._use_locks):
+                continue
+            excess_bytes -= segment_bytes(outlet.directory)
+            note(
+                "a journal was given up that was kept for a mirror alone",
+                remedy=f"{outlet.directory} was owed to {', '.join(outlet.header.mirrors)}; the database has its records",
+            )
+            outlet.delete()  # its checkpoints stay in the database, where they do no harm
+            self.kept.remove(outlet)
 
     def release(self) -> None:
         """Leave what is not finished to others."""

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from time import sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,6 +16,9 @@ from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import Batch, Checkpoint, Entry, Move, Rejection
 from asp_telemetry.writer.rows import RowBuilder
 from asp_telemetry.writer.sink import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BATCH = 2_000
 """The most records of one transaction."""
@@ -79,6 +82,8 @@ class Drainer:
         self._parts: deque[Part] = deque()
         self._ahead: Part | None = None
         self._considerate = considerate
+        self.needed_from: Callable[[Outlet, int, int], int] = _needs_no_more
+        """Returns from where on a lane is needed by others, that is committed up to a position."""
 
     def states(self, journal_id: str) -> list[LaneState]:
         """Return what is known of the lanes of one journal."""
@@ -274,13 +279,12 @@ class Drainer:
                 state.refused = reached[move.lane].refused
         for move in moves:
             if move.lane in reached:
-                self._retire(self._lanes[move.lane], move.after.position)
+                self.retire(self._lanes[move.lane], move.after.position)
 
-    @staticmethod
-    def _retire(state: LaneState, position: int) -> None:
-        """Delete what has been committed; whatever goes wrong, the commit stands and must not be repeated."""
+    def retire(self, state: LaneState, position: int) -> None:
+        """Delete what has been committed and nobody needs; whatever goes wrong, the commit stands and must not be repeated."""
         try:
-            state.outlet.retire(state.number, position)
+            state.outlet.retire(state.number, self.needed_from(state.outlet, state.number, position))
         except OSError as error:
             note("a committed segment cannot be deleted", error, "make the journal's folder writable")
 
@@ -298,6 +302,10 @@ class Drainer:
         self._loaded.pop(journal_id, None)
         for state in self.states(journal_id):
             del self._lanes[state.key]
+
+
+def _needs_no_more(_outlet: Outlet, _lane: int, position: int) -> int:
+    return position
 
 
 def _divided(part: Part, refusal: RowRefusedError) -> list[Part]:

@@ -1,7 +1,7 @@
 """The writer's thread: wait, drain, commit, look for orphans; it outlives every failure and stops when told to."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import random
 from time import monotonic
 
@@ -15,6 +15,8 @@ from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.adoption import Adoption
 from asp_telemetry.writer.bell import Bell
 from asp_telemetry.writer.drainer import BATCH, Drainer
+from asp_telemetry.writer.mirror import Mirror
+from asp_telemetry.writer.mirrors import Mirrors
 from asp_telemetry.writer.sink import Sink
 
 _INTERVAL_SECONDS = 0.25
@@ -36,6 +38,7 @@ class Writer:
             any is open at all.
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
         prices: Tells the user's own prices, once draining begins.
+        make_mirrors: Makes the mirrors, in the writer's thread.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Writer:
         record_open: Callable[[], bool],
         may_begin: Callable[[], bool],
         prices: Callable[[], PrivatePrices | None],
+        make_mirrors: Callable[[], Sequence[Mirror]] = tuple,
     ) -> None:
         self._journal = journal
         self._make_sink = make_sink
@@ -53,6 +57,10 @@ class Writer:
         self._record_open = record_open
         self._may_begin = may_begin
         self._prices = prices
+        self._make_mirrors = make_mirrors
+        self._mirror_seconds = 0.0
+        self._own: Outlet = OwnOutlet(journal)
+        self._adoption: Adoption | None = None
         self._thread: threading.Thread | None = None
         self._is_native = False
         self._ident: int | None = None
@@ -68,6 +76,7 @@ class Writer:
         self.drained_at = monotonic()
         self.drainer: Drainer | None = None
         self.sink: Sink | None = None
+        self.mirrors: Mirrors | None = None
 
     def start(self) -> None:
         """Start the thread; a daemon, so that it never keeps the interpreter alive."""
@@ -89,7 +98,8 @@ class Writer:
     def thread_idents(self) -> set[int]:
         """Return the threads that work for the writer: its own, and those of the sink's driver."""
         own = set() if self._ident is None else {self._ident}
-        return own | (self.sink.thread_idents() if self.sink is not None else set())
+        drivers = self.sink.thread_idents() if self.sink is not None else set()
+        return own | drivers | (self.mirrors.thread_idents() if self.mirrors is not None else set())
 
     def wake(self) -> None:
         """Ask for a pass now; safe from any thread and from signal handlers."""
@@ -102,14 +112,16 @@ class Writer:
         """
         self._house_bell.ring()
 
-    def stop(self, *, alone: bool) -> None:
+    def stop(self, *, alone: bool, mirror_seconds: float = 0.0) -> None:
         """Ask the thread to make a last pass and end.
 
         Args:
+            mirror_seconds: How long mirrors that do take records may go on after that.
             alone: Whether no other thread can append any more. Only then is the journal removed, if everything in it
                 has been committed, or else left for the next writer to adopt.
         """
         self._alone = alone
+        self._mirror_seconds = mirror_seconds
         self._stopping = True
         self.wake()
 
@@ -144,16 +156,20 @@ class Writer:
             await self._bell.wait(_SETTLE_SECONDS)
         with imports:
             self.sink = self._make_sink()
-            self.drainer = Drainer(self.sink, prices=self._prices())
+            prices = self._prices()
+            self.drainer = Drainer(self.sink, prices=prices)
+            self.mirrors = Mirrors(self._make_mirrors(), self.drainer, prices=prices)
             adoption = self._make_adoption()
+            self._adoption = adoption
+        self.mirrors.start(lambda: [*adoption.outlets, self._own])
         try:
-            await self._work(adoption)
+            await self._work(self._own, adoption)
         finally:
+            await self.mirrors.stop()
             adoption.release()
             await self.sink.close()
 
-    async def _work(self, adoption: Adoption) -> None:
-        own: Outlet = OwnOutlet(self._journal)
+    async def _work(self, own: Outlet, adoption: Adoption) -> None:
         retry, left_open = _FIRST_RETRY_SECONDS, False
         while True:
             stopping = self._stopping
@@ -182,6 +198,7 @@ class Writer:
         """Commit one batch, and look now and then for what others have left; return how many records it had."""
         assert self.drainer is not None
         assert self.sink is not None
+        assert self.mirrors is not None
         self.heartbeat = begun = monotonic()
         looks = begun >= self._look_at
         if looks:
@@ -190,7 +207,7 @@ class Writer:
         count = await self.drainer.drain([own, *adoption.outlets])
         # Under a steady load no pass ever finds nothing.
         if looks or count == 0:
-            await adoption.finish(self.drainer, self.sink)
+            await adoption.finish(self.drainer, self.sink, self.mirrors)
         if count < BATCH:
             self.drained_at = begun
         return count
@@ -216,6 +233,10 @@ class Writer:
         journal.supply.recount()
         if journal.trouble is not None:
             note("records are not crash-safe", remedy=journal.trouble)
+        excess = journal.supply.excess_bytes
+        if excess and self.mirrors is not None and self._adoption is not None:
+            self.mirrors.relieve([*self._adoption.outlets, self._own], excess)
+            self._adoption.give_up(excess)
         rolled = journal.take_rolled()
         if rolled:
             journal.supply.lay_in(min(rolled + 1, _MOST_SPARE))
@@ -225,9 +246,12 @@ class Writer:
         """After the last pass: remove the journal, or leave it to the next writer if something waits in it."""
         assert self.drainer is not None
         assert self.sink is not None
+        assert self.mirrors is not None
+        if self.last_error is None:
+            await self.mirrors.settle([own], self._mirror_seconds)
         if not self._alone:
             return
-        done = self.last_error is None and self.drainer.is_drained(own)
+        done = self.last_error is None and self.drainer.is_drained(own) and not self.mirrors.owed(own)
         try:
             if done and left_open:
                 # They are left for good; should one end all the same, its row replaces this one.

@@ -1,0 +1,81 @@
+"""What a mirror's follower knows of one journal: how far it has come, and what is ready to be sent."""
+
+from collections import deque
+from typing import NamedTuple
+
+from asp_telemetry.journal.outlet import Outlet
+from asp_telemetry.journal.progress import LaneProgress, Progress
+from asp_telemetry.journal.reader import LaneReader, Record
+
+
+class Item(NamedTuple):
+    """Hold a record that is ready to be sent; `encoded` is None if there is nothing to send."""
+
+    lane: int
+    end: int
+    sequence: int
+    encoded: bytes | None
+    failed: bool
+
+
+class FollowedLane:
+    """Read one lane again."""
+
+    def __init__(self, reader: LaneReader, progress: LaneProgress) -> None:
+        self.reader = reader
+        self.progress = progress
+        self.ahead: deque[Record] = deque()
+        self.queued = 0
+        self.stuck_since: float | None = None
+
+
+class FollowedJournal:
+    """Know how far the mirror has come in one journal, and what is ready to be sent to it."""
+
+    def __init__(self, outlet: Outlet, name: str) -> None:
+        self.outlet = outlet
+        self.progress = Progress(outlet.directory, name)
+        self.lanes: dict[int, FollowedLane] = {}
+        self.queue: deque[Item] = deque()
+        self.bytes = 0
+        self.batch = 0
+        """How many records at the head of the queue may have been sent already; they are sent again together."""
+        self.is_recovering = bool(self.progress.in_flight)
+
+    def lane(self, number: int) -> FollowedLane:
+        """Return what is known of a lane."""
+        found = self.lanes.get(number)
+        if found is None:
+            progress = self.progress.lane(number)
+            found = self.lanes[number] = FollowedLane(self.outlet.reader(number, progress.position), progress)
+        return found
+
+    def put(self, item: Item) -> None:
+        """Put a record behind those that wait."""
+        self.queue.append(item)
+        self.lanes[item.lane].queued += 1
+        self.bytes += len(item.encoded or b"")
+
+    def take(self) -> Item:
+        """Take the first record that waits."""
+        item = self.queue.popleft()
+        self.lanes[item.lane].queued -= 1
+        self.bytes -= len(item.encoded or b"")
+        return item
+
+    def still_wants(self, item: Item) -> bool:
+        """Tell whether an item has not been given up while it was being sent."""
+        return item.end > self.lanes[item.lane].progress.position
+
+    def drop_until(self, number: int, position: int) -> None:
+        """Take what lies before a position of a lane out of the queue, and out of what is in flight."""
+        before = list(self.queue)
+        kept = [item for item in before if item.lane != number or item.end > position]
+        self.batch = sum(item.lane != number or item.end > position for item in before[: self.batch])
+        self.queue = deque(kept)
+        self.bytes = sum(len(item.encoded or b"") for item in kept)
+        lane = self.lanes[number]
+        lane.queued = sum(item.lane == number for item in kept)
+        lane.ahead = deque(record for record in lane.ahead if record.end > position)
+        if self.progress.in_flight.get(number, position) <= position:
+            self.progress.in_flight.pop(number, None)

@@ -1,0 +1,35 @@
+"""What a program sees of its mirror."""
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any
+
+import asp_telemetry as asp
+
+
+def figures() -> dict[str, Any]:
+    """Return the mirror's figures, which have to add up."""
+    found: dict[str, Any] = asp.stats()["sinks"]["otlp"]
+    parts = sum(found[name] for name in ("stored", "pending", "rejected", "dropped"))
+    assert found["accepted"] == parts, found
+    assert found["dropped"] == sum(found["drop_reasons"].values()), found
+    return found
+
+
+def until(what: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Look again and again until something is so."""
+    deadline = monotonic() + seconds
+    while not what():
+        assert monotonic() < deadline, "it did not happen in time"
+        sleep(0.02)
+
+
+def settled(*, count: int | None = None, rejected: int = 0, seconds: float = 20.0) -> None:
+    """Wait until so many records are accounted for, the database's and the mirror's alike."""
+    assert asp.flush(timeout=seconds).complete
+    until(
+        lambda: figures()["accepted"] == (count or asp.stats()["accepted"]) and figures()["pending"] == 0,
+        seconds,
+    )
+    assert (figures()["rejected"], figures()["dropped"]) == (rejected, 0), figures()
+    assert asp.stats()["stored"] == figures()["accepted"]
