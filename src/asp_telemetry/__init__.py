@@ -10,6 +10,7 @@ Importing this package starts nothing, opens nothing and imports no driver.
 
 from typing import TYPE_CHECKING, Any
 
+from asp_telemetry.capture.attempts import Attempt
 from asp_telemetry.capture.bootstrap import record_bootstrap
 from asp_telemetry.capture.context import context, propagate
 from asp_telemetry.capture.decorators import track, track_agent, track_tool
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AspTelemetryError",
+    "Attempt",
     "ConfigurationError",
     "FlushResult",
     "Span",

@@ -22,10 +22,12 @@ class Site:
     Attributes:
         agent: The site itself if it is an agent, else None: the agent is then the nearest enclosing one.
         task_of: Finds the task id in a call's arguments, if one can be there.
+        memory: Whether the growth of the process's memory is measured.
+        looks: Whether there is anything to do when a span begins, beyond making it: asked for on the hot path.
         encoded: The definition as JSON.
     """
 
-    __slots__ = ("_encoded", "agent", "facts", "flags", "kind", "name", "task_of")
+    __slots__ = ("_encoded", "agent", "facts", "flags", "kind", "looks", "memory", "name", "task_of")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Site:
         provider: str | None = None,
         version: str | None = None,
         task_of: Any = None,
+        memory: bool = False,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is unknown; use one of {', '.join(sorted(KINDS))}")
@@ -45,6 +48,8 @@ class Site:
         self.agent = self if kind == "agent" else None
         self.flags = int(Flag.IN_AGENT) if kind == "agent" else 0
         self.task_of = task_of
+        self.memory = memory
+        self.looks = task_of is not None or memory or kind == "tool"
         self.facts = {
             "name": identifier(name, 200),
             "kind": kind,
@@ -108,19 +113,32 @@ class Scope:
         return Scope(merged)
 
 
-_sites: dict[tuple[str | None, ...], Site] = {}
+_sites: dict[tuple[str | bool | None, ...], Site] = {}
 
 
 def site_for(
-    name: str, kind: str, agent_role: str | None, model: str | None, provider: str | None, version: str | None
+    name: str,
+    kind: str,
+    agent_role: str | None,
+    model: str | None,
+    provider: str | None,
+    version: str | None,
+    *,
+    memory: bool = False,
 ) -> Site:
     """Return the site of a `span()` with these arguments; the table of them is bounded."""
-    key = (name, kind, agent_role, model, provider, version)
+    key = (name, kind, agent_role, model, provider, version, memory)
     found = _sites.get(key)
     if found is None:
         if len(_sites) >= _MAX_SITES:
             _sites.clear()
         found = _sites[key] = Site(
-            name, kind, agent_role=agent_role, model=model, provider=provider, version=version
+            name,
+            kind,
+            agent_role=agent_role,
+            model=model,
+            provider=provider,
+            version=version,
+            memory=memory,
         )
     return found

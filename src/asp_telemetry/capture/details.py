@@ -1,14 +1,19 @@
 """What a span carries beyond its slot: usage, metrics, metadata, an error, and content where it was asked for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
+from asp_telemetry.capture.memory import resident_bytes
 from asp_telemetry.capture.redaction import redact
+from asp_telemetry.capture.tools import agent_of, not_run
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
-from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
+from asp_telemetry.journal.layout import DETAILS, FLAGS, TRACE_LOW
 from asp_telemetry.usage import Usage
+
+if TYPE_CHECKING:
+    from asp_telemetry.capture.attempts import Attempts
 
 _MAX_NUMBER = 10**13
 _MAX_PLACES = 40
@@ -59,13 +64,25 @@ class Details:
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
+    attempt: int | None = None
+    attempts: "Attempts | None" = None
+    asked: int | None = None
+    called = 0
+    resident: tuple[int | None, int | None] | None = None
 
-    def encoded(self) -> bytes | None:
-        """Return the details as JSON, or None if there are none."""
+    def encoded(self, span: state.SpanList) -> bytes | None:
+        """Return the details of a span that has ended as JSON, or None if there are none."""
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
+        if self.attempts is not None:
+            payload["attempts"] = self.attempts.concluded()
+        payload.pop("called", None)
+        if self.asked is not None:
+            payload["asked"] = not_run(span[FLAGS], self.asked, self.called)
+        if self.resident is not None:
+            payload["resident"] = (self.resident[0], resident_bytes())
         return encode(payload) if payload else None
 
 
@@ -82,6 +99,25 @@ def details_of(span: state.SpanList) -> Details:
     if details is None:
         details = span[DETAILS] = Details()
     return details
+
+
+def ledger_of(span: state.SpanList) -> Details:
+    """Return where a span's tokens and costs belong: an operation that is tried several times has none of its own."""
+    details = details_of(span)
+    if details.attempts is None or details.attempts.answering is None:
+        return details
+    return details_of(details.attempts.answering)
+
+
+def ask_for_tools(span: state.SpanList, calls: int) -> None:
+    """Note at the agent that an answer asks for calls of tools."""
+    details = details_of(agent_of(span))
+    details.asked = (details.asked or 0) + calls
+
+
+def report_tools(span: state.SpanList, calls: int) -> None:
+    """Note at the agent that calls of tools were reported by the user's own code."""
+    details_of(agent_of(span)).called += calls
 
 
 def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
@@ -109,8 +145,10 @@ def detect(span: state.SpanList, answer: Any) -> None:
 
 def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool) -> None:
     """Add the usage of an answer to a span: counted once in its trace, and explicit before detected."""
-    details = details_of(span)
+    details = ledger_of(span)
     first = claim(span, usage, answer)
+    if first and usage.tool_calls:
+        ask_for_tools(span, usage.tool_calls)
     if explicit:
         if not details.explicit:
             details.usage = None
@@ -179,6 +217,8 @@ def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) ->
         )
         return
     metrics.append((identifier(metric_type, 50), number, identifier(unit, 20)))
+    if metric_type == "Tool_Calls":
+        report_tools(span, int(float(number)))
 
 
 def exact(value: Any) -> str | None:

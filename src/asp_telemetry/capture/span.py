@@ -1,11 +1,11 @@
 """The span as users see it: `span()`, `current_span()`, and what can be recorded on one."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
-from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact
+from asp_telemetry.capture.details import add_metric, add_usage, details_of, exact, ledger_of
 from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.capture.usage import UsageError, counted_usage, read_usage
@@ -21,6 +21,9 @@ from asp_telemetry.journal.layout import (
     TRACE_HIGH,
     TRACE_LOW,
 )
+
+if TYPE_CHECKING:
+    from asp_telemetry.capture.attempts import Attempt
 
 
 class Span:
@@ -121,7 +124,7 @@ class Span:
                     remedy=f"record_cost({shown(usd)}) was refused",
                 )
             else:
-                details_of(self._span).cost = cost
+                ledger_of(self._span).cost = cost
         except Exception as error:
             trouble("record_cost() failed", error)
 
@@ -140,10 +143,27 @@ class Span:
         except Exception as error:
             trouble("record_metric() failed", error)
 
-    def attempt(self) -> None:
-        """Note that the work is tried again within this execution; it adds one to its `Retries`."""
-        if self._check("attempt"):
+    def attempt(self) -> "Attempt":
+        """Note that the work is tried again: as a call, or as a block around each attempt.
+
+        A call adds one to the `Retries` of this execution. With a block, `with` or `async with`, each attempt is a
+        child execution with its own latency, tokens and error, the first of them counts no retry, and this
+        execution has no tokens of its own; the time between attempts is its `Backoff_Time`.
+
+        Returns:
+            The attempt, to be entered or to be forgotten.
+
+        Example:
+            >>> import asp_telemetry as asp
+            >>> with asp.span("ask", kind="generation") as s, s.attempt() as first:
+            ...     first.record_usage(input_tokens=1200, output_tokens=80, model="gpt-4o-mini")
+        """
+        from asp_telemetry.capture.attempts import Attempt  # noqa: PLC0415 - a kind of span itself
+
+        is_counted = self._check("attempt")
+        if is_counted:
             self._span[RETRIES] += 1
+        return Attempt(self._span, is_counted=is_counted)
 
     def set(self, *, metadata: dict[str, Any] | None = None, tags: list[str] | None = None) -> None:
         """Add metadata and tags.
@@ -216,6 +236,7 @@ def span(
     provider: str | None = None,
     version: str | None = None,
     iteration: int = 1,
+    memory: bool = False,
     metadata: dict[str, Any] | None = None,
     tags: list[str] | None = None,
 ) -> Span:
@@ -229,6 +250,7 @@ def span(
         provider: The provider, likewise.
         version: The version of the agent or tool.
         iteration: Which round of the agent's work this is, from 1.
+        memory: Whether to measure by how much the process has grown meanwhile, as `Memory_Usage` in MB.
         metadata: Any values by name.
         tags: Short texts.
 
@@ -241,7 +263,7 @@ def span(
         ...     s.record_metric("Tool_Calls", 3, "count")
     """
     try:
-        site = site_for(str(name), kind, agent_role, model, provider, version)
+        site = site_for(str(name), kind, agent_role, model, provider, version, memory=bool(memory))
         number = int(iteration)
         if number != iteration or not 0 < number < 1 << 31:
             number = 1

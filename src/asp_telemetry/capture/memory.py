@@ -1,0 +1,44 @@
+"""Reads how much memory the process has resident, cheaply enough to do it twice in a call.
+
+5 µs on Linux, where the file is opened anew each time. A descriptor that is kept open would take 1.2 µs, but would show
+a forked child the memory of its parent, and another file's content once the host has closed all its descriptors.
+
+Format: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
+"""
+
+import os
+from importlib import import_module
+from typing import Any
+
+from asp_telemetry.guard import trouble
+
+_STATM = "/proc/self/statm"
+
+
+def resident_bytes() -> int | None:
+    """Return the size of the resident set in bytes, None where it cannot be told.
+
+    Example:
+        >>> size = resident_bytes()
+        >>> size is None or size > 1_000_000
+        True
+    """
+    try:
+        descriptor = os.open(_STATM, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return _by_psutil()
+    try:
+        return int(os.read(descriptor, 128).split(None, 2)[1]) * os.sysconf("SC_PAGE_SIZE")
+    finally:
+        os.close(descriptor)
+
+
+def _by_psutil() -> int | None:
+    """Ask psutil, where there is no /proc: `resource` knows only the highest size there ever was."""
+    try:
+        psutil: Any = import_module("psutil")
+    except ImportError:
+        trouble("the memory could not be measured", remedy="there is no /proc here; run: pip install psutil")
+        return None
+    size: int = psutil.Process().memory_info().rss
+    return size
