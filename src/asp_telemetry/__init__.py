@@ -23,6 +23,8 @@ from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.integrations.client_retries import count_client_retries
+    from asp_telemetry.integrations.tenacity import track_attempts
     from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
@@ -38,6 +40,7 @@ __all__ = [
     "aflush",
     "configure",
     "context",
+    "count_client_retries",
     "current_span",
     "fixing",
     "flush",
@@ -52,6 +55,7 @@ __all__ = [
     "task",
     "track",
     "track_agent",
+    "track_attempts",
     "track_tool",
     "update_task",
 ]
@@ -63,6 +67,14 @@ def __getattr__(name: str) -> Any:
         from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
 
         return ThreadPoolExecutor
+    if name == "count_client_retries":
+        from asp_telemetry.integrations.client_retries import count_client_retries  # noqa: PLC0415 - few need it
+
+        return count_client_retries
+    if name == "track_attempts":
+        from asp_telemetry.integrations.tenacity import track_attempts  # noqa: PLC0415 - few need it
+
+        return track_attempts
     if name == "open_pool":
         return _open_pool()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -101,6 +101,14 @@ class Attempts:
                 details_of(attempt).error = (error_type, message)
                 submit(attempt, int(Status.ERROR), duration)
 
+    def prolong(self, attempt: state.SpanList) -> None:
+        """Let an attempt that has ended last until now, if its record still waits: its answer was still coming."""
+        if self.answering is attempt and self._waiting_ns is not None:
+            self._ended_ns = perf_counter_ns()
+            lasted = self._ended_ns - attempt[CLOCK]
+            self._model_ns += lasted - self._waiting_ns
+            self._waiting_ns = lasted
+
     def concluded(self) -> tuple[int, int, int]:
         """End with the operation; return how many attempts there were, the ns they took, and the ns between them."""
         self._is_over = True

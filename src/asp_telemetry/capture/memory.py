@@ -7,7 +7,6 @@ Format: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
 """
 
 import os
-from importlib import import_module
 from typing import Any
 
 from asp_telemetry.guard import trouble
@@ -35,6 +34,8 @@ def resident_bytes() -> int | None:
 
 def _by_psutil() -> int | None:
     """Ask psutil, where there is no /proc: `resource` knows only the highest size there ever was."""
+    from importlib import import_module  # noqa: PLC0415 - a millisecond, which nobody else needs
+
     try:
         psutil: Any = import_module("psutil")
     except ImportError:

@@ -307,10 +307,16 @@ def current_span() -> Span:
         >>> import asp_telemetry as asp
         >>> asp.current_span().set(tags=["nightly"])
     """
+    found = operation_span()
+    return _NO_SPAN if found is None else Span(found)
+
+
+def operation_span() -> state.SpanList | None:
+    """Return the innermost open span of this context as capture keeps it, None outside of any."""
     found = state.get_current()
     while found is not None and found[SITE] is not None and found[PARENT] is not None and _is_frame(found):
         found = found[PARENT]
-    return _NO_SPAN if found is None or not found[SPAN_ID] or found[STATE] else Span(found)
+    return None if found is None or not found[SPAN_ID] or found[STATE] else found
 
 
 def _is_frame(found: state.SpanList) -> bool:
