@@ -16,6 +16,10 @@ class Overloaded(Exception):  # noqa: N818 - a user's own
     """Be what a provider answers that has too much to do."""
 
 
+def refuse():
+    raise Overloaded("try again")
+
+
 def rows_of(recorded):
     """Return the operation's row, and those of its attempts in their order."""
     traces = recorded.traces()
@@ -42,7 +46,7 @@ def ask(failures, *, pause=0.0):
             with span.attempt():
                 if failures:
                     failures -= 1
-                    raise Overloaded("try again")
+                    refuse()
                 return chat()
         except Overloaded:
             time.sleep(pause)
@@ -182,7 +186,7 @@ def test_a_stream_belongs_to_the_attempt_that_opened_it(recorded):
             try:
                 with asp.current_span().attempt():
                     if number == 1:
-                        raise Overloaded
+                        refuse()
                     yield from chat_chunks()
             except Overloaded:
                 continue

@@ -23,23 +23,23 @@ def resident_bytes() -> int | None:
         True
     """
     try:
-        descriptor = os.open(_STATM, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
-        return _by_psutil()
-    try:
-        return int(os.read(descriptor, 128).split(None, 2)[1]) * os.sysconf("SC_PAGE_SIZE")
-    finally:
-        os.close(descriptor)
+        try:
+            descriptor = os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
+        except (AttributeError, FileNotFoundError):  # macOS; Windows, which has no such flag
+            return _by_psutil()
+        try:
+            return int(os.read(descriptor, 128).split(None, 2)[1]) * os.sysconf("SC_PAGE_SIZE")
+        finally:
+            os.close(descriptor)
+    except Exception as error:
+        trouble("the memory could not be measured", error, "where there is no /proc, run: pip install psutil")
+        return None
 
 
-def _by_psutil() -> int | None:
+def _by_psutil() -> int:
     """Ask psutil, where there is no /proc: `resource` knows only the highest size there ever was."""
     from importlib import import_module  # noqa: PLC0415 - a millisecond, which nobody else needs
 
-    try:
-        psutil: Any = import_module("psutil")
-    except ImportError:
-        trouble("the memory could not be measured", remedy="there is no /proc here; run: pip install psutil")
-        return None
+    psutil: Any = import_module("psutil")
     size: int = psutil.Process().memory_info().rss
     return size
