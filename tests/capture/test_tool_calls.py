@@ -1,6 +1,7 @@
 """Calls of tools count once: asked for by an answer, run through `track_tool`, or both."""
 
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -148,19 +149,19 @@ def test_more_tools_than_the_agent_can_count_are_never_doubled(recorded):
     assert by_name(recorded) == {"tool": 1500}
 
 
-def test_what_outlives_its_agent_counts_by_itself(recorded):
+@pytest.mark.parametrize("facts", [None, {"user_id": "ana"}], ids=["in itself", "in a context"])
+def test_what_outlives_its_agent_counts_by_itself(recorded, facts):
     """Work that goes on after its agent has ended counts the calls it asks for once."""
-    go = threading.Event()
 
-    @asp.propagate
     def later():
         go.wait(10)
         with asp.span("later"):
             answered(2)
             tool()
 
-    with asp.span("agent", kind="agent"):
-        thread = threading.Thread(target=asp.propagate(later.__wrapped__))
+    go = threading.Event()
+    with asp.span("agent", kind="agent"), asp.context(**facts) if facts else nullcontext():
+        thread = threading.Thread(target=asp.propagate(later))
         thread.start()
     go.set()
     thread.join()

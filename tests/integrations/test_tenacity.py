@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
+from itertools import count
 
 import pytest
 import tenacity
-from capture_answers import chat
 
 import asp_telemetry as asp
 from asp_telemetry import guard
@@ -15,6 +15,13 @@ class Overloaded(Exception):  # noqa: N818 - a user's own
     """Be what a provider answers that has too much to do."""
 
 
+def chat():
+    """Be answered: an OpenAI chat completion as JSON, with an id of its own."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 20}
+    return {"id": f"chatcmpl-{next(numbers)}", "model": "gpt-4o-mini", "choices": [], "usage": usage}
+
+
+numbers = count(1)
 OPTIONS = {
     "stop": tenacity.stop_after_attempt(3),
     "wait": tenacity.wait_fixed(0.01),
