@@ -8,8 +8,10 @@
 Importing this package starts nothing, opens nothing and imports no driver.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from asp_telemetry.capture.attempts import Attempt
 from asp_telemetry.capture.bootstrap import record_bootstrap
 from asp_telemetry.capture.context import context, propagate
 from asp_telemetry.capture.decorators import track, track_agent, track_tool
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
     from asp_telemetry.budgets.warnings import SoftLimitReached
     from asp_telemetry.capture.executor import ThreadPoolExecutor
     from asp_telemetry.capture.tracked_stream import track_stream
+    from asp_telemetry.integrations.client_retries import count_client_retries
+    from asp_telemetry.integrations.tenacity import track_attempts
     from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AspTelemetryError",
+    "Attempt",
     "Budget",
     "BudgetExceeded",
     "ConfigurationError",
@@ -44,6 +49,7 @@ __all__ = [
     "budget",
     "configure",
     "context",
+    "count_client_retries",
     "current_span",
     "fixing",
     "flush",
@@ -58,44 +64,39 @@ __all__ = [
     "task",
     "track",
     "track_agent",
+    "track_attempts",
     "track_stream",
     "track_tool",
     "update_task",
 ]
 
 
+_LATER = {
+    "Budget": "budgets.budget",
+    "SoftLimitReached": "budgets.warnings",
+    "ThreadPoolExecutor": "capture.executor",
+    "budget": "budgets.making",
+    "count_client_retries": "integrations.client_retries",
+    "open_pool": "stores.pool",
+    "track_attempts": "integrations.tenacity",
+    "track_stream": "capture.tracked_stream",
+}
+"""Where the names are that would make the import of this package slow: they are imported when asked for."""
+
+
 def __getattr__(name: str) -> Any:
-    """Import what would make the import of this package slow only when it is asked for."""
-    if name == "ThreadPoolExecutor":
-        from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
-
-        return ThreadPoolExecutor
-    if name in {"Budget", "budget"}:
-        import asp_telemetry.budgets.making as budgets  # noqa: PLC0415 - imports decimal, and the price list later
-
-        return getattr(budgets, name)
-    if name == "SoftLimitReached":
-        from asp_telemetry.budgets.warnings import SoftLimitReached  # noqa: PLC0415 - imports decimal
-
-        return SoftLimitReached
-    if name == "track_stream":
-        from asp_telemetry.capture.tracked_stream import track_stream  # noqa: PLC0415 - most programs need it not
-
-        globals()[name] = track_stream
-        return track_stream
-    if name == "open_pool":
-        return _open_pool()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _open_pool() -> Any:
+    """Import a name that few programs need."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from asp_telemetry.stores.pool import open_pool  # noqa: PLC0415 - imports the driver
+        found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            'open_pool() needs the driver asyncpg, which is not installed; run: pip install "asp-telemetry[postgres]"'
+            f"{name}() needs the driver {error.name}, which is not installed; "
+            'run: pip install "asp-telemetry[postgres]"'
         ) from error
-    return open_pool
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -140,7 +140,10 @@ def use_blocks() -> str:
         span.record_usage(input_tokens=1, model="m")
         span.record_cost("0.5")
         span.record_metric("Tool_Calls", 3, "count")
-        span.attempt()
+        assert_type(span.attempt(), asp.Attempt)
+        with span.attempt() as attempt:
+            assert_type(attempt, asp.Attempt)
+            attempt.record_usage(object())
         span.set(metadata={"a": 1}, tags=["b"])
         assert_type(span.id, str)
     with asp.task("T", project_id="P", estimated_complexity=18) as task:
@@ -164,6 +167,7 @@ async def use_async_blocks() -> asp.FlushResult:
 
 def use_threads() -> None:
     assert_type(asp.propagate(bare)("T"), int)
+    assert_type(asp.track_attempts(bare)("T"), int)
     with asp.ThreadPoolExecutor(max_workers=2) as pool:
         assert_type(pool.submit(bare, "T", brief="b"), concurrent.futures.Future[int])
     assert_type(asp.flush().complete, bool)

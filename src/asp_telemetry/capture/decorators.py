@@ -31,6 +31,7 @@ def track_agent(
     task_id: str | None = None,
     expected_usd: Any = None,
     expected_tokens: int | None = None,
+    memory: bool = False,
 ) -> Decorator: ...
 def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
     """Track a function as an agent: `@track_agent` or `@track_agent("Planning", ...)`.
@@ -42,7 +43,8 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
         function_or_role: The role, such as Planning, Design, Code, CodeReview; the function's name if left out.
         **options: name (the function's if left out); model, provider and version to record; task_id, a value or
             the path of one in the arguments, such as `"request.task_id"`; expected_usd and expected_tokens, what a
-            call spends at most: inside a `budget()` so much is reserved for it.
+            call spends at most: inside a `budget()` so much is reserved for it; memory, whether to measure by how much
+            the process has grown during the call, as `Memory_Usage` in MB.
 
     Returns:
         The decorated function, or a decorator.
@@ -65,14 +67,19 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
 def track_tool(function: F, /) -> F: ...
 @overload
 def track_tool(
-    name: str | None = None, /, *, version: str | None = None, task_id: str | None = None
+    name: str | None = None,
+    /,
+    *,
+    version: str | None = None,
+    task_id: str | None = None,
+    memory: bool = False,
 ) -> Decorator: ...
 def track_tool(function_or_name: Any = None, /, **options: Any) -> Any:
     """Track a function as a tool; each call counts in the enclosing agent's `Tool_Calls`.
 
     Args:
         function_or_name: The tool's name; the function's if left out.
-        **options: version and task_id, as in `track_agent`.
+        **options: version, task_id and memory, as in `track_agent`.
 
     Returns:
         The decorated function, or a decorator.
@@ -102,6 +109,7 @@ def track(
     task_id: str | None = None,
     expected_usd: Any = None,
     expected_tokens: int | None = None,
+    memory: bool = False,
 ) -> Decorator: ...
 def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any:
     """Track a function as any kind of execution.
@@ -109,7 +117,7 @@ def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any
     Args:
         function: The function, when used bare.
         kind: task, agent, generation, tool, chain, retriever, evaluator, guardrail, embedding or span.
-        **options: agent_role, name, model, provider, version, task_id, expected_usd and expected_tokens, as in
+        **options: agent_role, name, model, provider, version, task_id, expected_usd, expected_tokens and memory, as in
             `track_agent`.
 
     Returns:

@@ -24,10 +24,14 @@ class Site:
         task_of: Finds the task id in a call's arguments, if one can be there.
         expected: What a call is expected to spend, USD and tokens, for budgets; None where nobody said.
         history: What its calls have spent inside budgets; budgets keep it here.
+        memory: Whether the growth of the process's memory is measured.
+        looks: Whether there is anything to do when a span begins, beyond making it: asked for on the hot path.
         encoded: The definition as JSON.
     """
 
-    __slots__ = ("_encoded", "agent", "expected", "facts", "flags", "history", "kind", "name", "task_of")
+    __slots__ = (
+        "_encoded", "agent", "expected", "facts", "flags", "history", "kind", "looks", "memory", "name", "task_of",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Site:
         task_of: Any = None,
         expected_usd: Any = None,
         expected_tokens: Any = None,
+        memory: bool = False,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is unknown; use one of {', '.join(sorted(KINDS))}")
@@ -51,6 +56,8 @@ class Site:
         self.task_of = task_of
         self.expected = expectation(expected_usd, expected_tokens)
         self.history: Any = None
+        self.memory = memory
+        self.looks = task_of is not None or memory or kind == "tool"
         self.facts = {
             "name": identifier(name, 200),
             "kind": kind,
@@ -133,19 +140,32 @@ class Scope:
         return Scope(self.facts, budget)
 
 
-_sites: dict[tuple[str | None, ...], Site] = {}
+_sites: dict[tuple[str | bool | None, ...], Site] = {}
 
 
 def site_for(
-    name: str, kind: str, agent_role: str | None, model: str | None, provider: str | None, version: str | None
+    name: str,
+    kind: str,
+    agent_role: str | None,
+    model: str | None,
+    provider: str | None,
+    version: str | None,
+    *,
+    memory: bool = False,
 ) -> Site:
     """Return the site of a `span()` with these arguments; the table of them is bounded."""
-    key = (name, kind, agent_role, model, provider, version)
+    key = (name, kind, agent_role, model, provider, version, memory)
     found = _sites.get(key)
     if found is None:
         if len(_sites) >= _MAX_SITES:
             _sites.clear()
         found = _sites[key] = Site(
-            name, kind, agent_role=agent_role, model=model, provider=provider, version=version
+            name,
+            kind,
+            agent_role=agent_role,
+            model=model,
+            provider=provider,
+            version=version,
+            memory=memory,
         )
     return found

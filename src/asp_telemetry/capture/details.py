@@ -1,16 +1,21 @@
 """What a span carries beyond its slot: usage, metrics, metadata, an error, and content where it was asked for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.answers.table import read_answers
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
+from asp_telemetry.capture.memory import resident_bytes
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.sightings import Sightings
+from asp_telemetry.capture.tools import agent_of, not_run
 from asp_telemetry.guard import describe, trouble
-from asp_telemetry.journal.layout import DETAILS, SCOPE, SPAN_ID, TRACE_LOW
+from asp_telemetry.journal.layout import DETAILS, FLAGS, SCOPE, SPAN_ID, TRACE_LOW
 from asp_telemetry.usage import Usage
+
+if TYPE_CHECKING:
+    from asp_telemetry.capture.attempts import Attempts
 
 _MAX_NUMBER = 10**13
 _MAX_PLACES = 40
@@ -65,9 +70,14 @@ class Details:
     seen: Sightings | None = None
     hold: Any = None
     """What budgets keep for this execution; not recorded."""
+    attempt: int | None = None
+    attempts: "Attempts | None" = None
+    asked: int | None = None
+    called = 0
+    resident: tuple[int | None, int | None] | None = None
 
-    def encoded(self) -> bytes | None:
-        """Return the details as JSON, or None if there are none."""
+    def encoded(self, span: state.SpanList) -> bytes | None:
+        """Return the details of a span that has ended as JSON, or None if there are none."""
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
         payload.pop("hold", None)
@@ -79,6 +89,13 @@ class Details:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
         else:
             payload.pop("usage", None)  # all of it was counted elsewhere
+        if self.attempts is not None:
+            payload["attempts"] = self.attempts.concluded()
+        payload.pop("called", None)
+        if self.asked is not None:
+            payload["asked"] = not_run(span[FLAGS], self.asked, self.called)
+        if self.resident is not None:
+            payload["resident"] = (self.resident[0], resident_bytes())
         return encode(payload) if payload else None
 
 
@@ -95,6 +112,25 @@ def details_of(span: state.SpanList) -> Details:
     if details is None:
         details = span[DETAILS] = Details()
     return details
+
+
+def owner_of(span: state.SpanList) -> state.SpanList:
+    """Return whose a span's tokens and costs are: an operation that is tried several times has none of its own."""
+    details: Details | None = span[DETAILS]
+    if details is None or details.attempts is None or details.attempts.answering is None:
+        return span
+    return details.attempts.answering
+
+
+def ask_for_tools(span: state.SpanList, calls: int) -> None:
+    """Note at the agent that an answer asks for calls of tools."""
+    details = details_of(agent_of(span))
+    details.asked = (details.asked or 0) + calls
+
+
+def report_tools(span: state.SpanList, calls: int) -> None:
+    """Note at the agent that calls of tools were reported by the user's own code."""
+    details_of(agent_of(span)).called += calls
 
 
 def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
@@ -122,9 +158,12 @@ def detect(span: state.SpanList, answer: Any) -> None:
 
 def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool) -> None:
     """Add the usage of an answer to a span: counted once in its trace, and explicit before detected."""
-    details = details_of(span)
+    owner = owner_of(span)
+    details = details_of(owner)
     first = claim(span, usage, answer)
     replaces = explicit and not details.explicit
+    if first and usage.tool_calls:
+        ask_for_tools(span, usage.tool_calls)
     if explicit:
         if replaces:
             details.usage = None
@@ -139,7 +178,7 @@ def add_usage(span: state.SpanList, usage: Usage, answer: Any, *, explicit: bool
         details.usage.append(usage)
     budget = budget_of(span)
     if budget is not None:
-        budget.charge(span, details, usage, anew=replaces)
+        budget.charge(owner, details, usage, anew=replaces)
 
 
 def budget_of(span: state.SpanList) -> Any:
@@ -152,12 +191,13 @@ def budget_of(span: state.SpanList) -> Any:
 
 def add_cost(span: state.SpanList, cost: str, source: str | None) -> None:
     """Set what the user's code says an execution cost, as exact decimal text, and who says so if not the provider."""
-    details = details_of(span)
+    owner = owner_of(span)
+    details = details_of(owner)
     details.cost = cost
     details.cost_source = source
     budget = budget_of(span)
     if budget is not None:
-        budget.charge(span, details, None)
+        budget.charge(owner, details, None)
 
 
 def _merge(answers: list[Usage], usage: Usage) -> bool:
@@ -214,6 +254,8 @@ def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) ->
         )
         return
     metrics.append((identifier(metric_type, 50), number, identifier(unit, 20)))
+    if metric_type == "Tool_Calls":
+        report_tools(span, int(float(number)))
 
 
 def exact(value: Any) -> str | None:

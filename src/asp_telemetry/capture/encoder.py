@@ -50,6 +50,15 @@ def encode(payload: dict[str, Any]) -> bytes:
     return data
 
 
+def decode(data: bytes) -> Any:
+    """Decode JSON.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return _encoder().loads(data)
+
+
 def _without_content(payload: dict[str, Any]) -> bytes:
     """Encode a payload of plain values without its content, and without the largest facts, as far as it takes to fit."""
     encoder = _encoder()
@@ -88,7 +97,7 @@ def _encoder() -> Any:
 
 
 class _Interrupted:
-    """Encode for a signal handler or finaliser that came in the middle of the import of the C encoder."""
+    """Stand in for a signal handler or finaliser that came in the middle of the import of the C encoder."""
 
     @staticmethod
     def dumps(payload: Any, default: Any = None) -> bytes:
@@ -96,6 +105,12 @@ class _Interrupted:
 
         del default
         return json.dumps(plain(payload), ensure_ascii=False).encode()
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        import json  # noqa: PLC0415 - see above
+
+        return json.loads(data)
 
 
 def plain(value: Any) -> Any:

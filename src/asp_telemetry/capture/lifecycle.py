@@ -7,7 +7,9 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Expectation, Scope, Site
 from asp_telemetry.capture.details import Details, add_error, details_of, detect
 from asp_telemetry.capture.encoder import plain
+from asp_telemetry.capture.memory import resident_bytes
 from asp_telemetry.capture.redaction import redact_values
+from asp_telemetry.capture.tools import count_tool
 from asp_telemetry.errors import BudgetExceeded
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import (
@@ -97,7 +99,7 @@ def begin(
         ]  # fmt: skip
     state.live[span_id] = span
     _set_current(span)
-    if site.task_of is not None or state.capture_content:
+    if site.looks or state.capture_content:
         _look_at_call(span, site, args, kwargs or {})
     if span[5].budget is not None:
         _ask_budget(span, expected)
@@ -126,12 +128,16 @@ def _is_left_out(number: int) -> bool:
 
 def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     try:
+        if site.kind == "tool":
+            count_tool(span)
         if site.task_of is not None:
             task_id = site.task_of(args, kwargs)
             if task_id is not None:
                 enter_task(span, span[SCOPE].with_task(task_id))
         if state.capture_content:
             details_of(span).input = redact_values(plain({"args": args, "kwargs": kwargs}))
+        if site.memory:
+            details_of(span).resident = (resident_bytes(), None)
     except Exception as error:
         trouble("a call's arguments could not be looked at", error)
 
@@ -164,7 +170,9 @@ def finish(span: state.SpanList, result: Any = None) -> None:
                 details_of(span).output = redact_values(plain(result))
         details = span[12]
         if span[8] & _UNSAMPLED == 0 or span[4].kind == "task":
-            state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())
+            state.append(
+                _EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded(span)
+            )
         if details is not None and details.hold is not None:
             _settle(details)
     except Exception as error:
@@ -194,7 +202,9 @@ def fail(span: state.SpanList, error: BaseException) -> None:
             add_error(span, error)
         details = span[DETAILS]
         if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
-            state.append(_EXECUTION, status, duration, span, None if details is None else details.encoded())
+            state.append(
+                _EXECUTION, status, duration, span, None if details is None else details.encoded(span)
+            )
         if details is not None and details.hold is not None:
             _settle(details)
     except Exception as failure:
@@ -207,6 +217,39 @@ def _settle(details: Details | None) -> None:
     """Give back to the budgets what this call had reserved and not spent; doing it twice does nothing."""
     if details is not None and details.hold is not None:
         details.hold.close()
+
+
+def close(span: state.SpanList) -> int | None:
+    """End a span whose record has to wait, because something may still be found out about it.
+
+    Returns:
+        How long it was open, in ns, for `submit`; None if it had ended already or is a parent process's to end.
+    """
+    duration: int = perf_counter_ns() - span[CLOCK]
+    if span[STATE]:
+        if span[STATE] == _FOREIGN:
+            _leave_foreign(span)
+        return None
+    span[STATE] = _FINISHED
+    state.live.pop(span[SPAN_ID], None)
+    if _get_current() is span:
+        _set_current(span[PARENT])
+    else:
+        leave_out_of_turn(span)
+    _settle(span[DETAILS])
+    # Who keeps the span until its record can go would otherwise keep all that surrounds it, and be kept by it.
+    span[PARENT] = None
+    return duration
+
+
+def submit(span: state.SpanList, status: int, duration: int) -> None:
+    """Hand a span that `close` has ended to the journal."""
+    try:
+        if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
+            state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded(span))
+    except Exception as failure:
+        trouble("a closed span could not be recorded", failure)
+    span[DETAILS] = None
 
 
 def leave_out_of_turn(span: state.SpanList) -> None:
@@ -325,5 +368,9 @@ def finish_timed(span: state.SpanList, status: Status, duration: int) -> None:
     span[DETAILS] = None
     if not span[FLAGS] & _UNSAMPLED:
         state.append(
-            _EXECUTION, int(status), max(duration, 0), span, None if details is None else details.encoded()
+            _EXECUTION,
+            int(status),
+            max(duration, 0),
+            span,
+            None if details is None else details.encoded(span),
         )

@@ -1,7 +1,7 @@
 """The span as users see it: `span()`, `current_span()`, and what can be recorded on one."""
 
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.checks import counted_usage
@@ -23,6 +23,9 @@ from asp_telemetry.journal.layout import (
     TRACE_HIGH,
     TRACE_LOW,
 )
+
+if TYPE_CHECKING:
+    from asp_telemetry.capture.attempts import Attempt
 
 
 class Span:
@@ -154,10 +157,27 @@ class Span:
         except Exception as error:
             trouble("record_metric() failed", error)
 
-    def attempt(self) -> None:
-        """Note that the work is tried again within this execution; it adds one to its `Retries`."""
-        if self._check("attempt"):
+    def attempt(self) -> "Attempt":
+        """Note that the work is tried again: as a call, or as a block around each attempt.
+
+        A call adds one to the `Retries` of this execution. With a block, `with` or `async with`, each attempt is a
+        child execution with its own latency, tokens and error, the first of them counts no retry, and this
+        execution has no tokens of its own; the time between attempts is its `Backoff_Time`.
+
+        Returns:
+            The attempt, to be entered or to be forgotten.
+
+        Example:
+            >>> import asp_telemetry as asp
+            >>> with asp.span("ask", kind="generation") as s, s.attempt() as first:
+            ...     first.record_usage(input_tokens=1200, output_tokens=80, model="gpt-4o-mini")
+        """
+        from asp_telemetry.capture.attempts import Attempt  # noqa: PLC0415 - a kind of span itself
+
+        is_counted = self._check("attempt")
+        if is_counted:
             self._span[RETRIES] += 1
+        return Attempt(self._span, is_counted=is_counted)
 
     def set(self, *, metadata: dict[str, Any] | None = None, tags: list[str] | None = None) -> None:
         """Add metadata and tags.
@@ -230,6 +250,7 @@ def span(
     provider: str | None = None,
     version: str | None = None,
     iteration: int = 1,
+    memory: bool = False,
     metadata: dict[str, Any] | None = None,
     tags: list[str] | None = None,
     expected_usd: Any = None,
@@ -245,6 +266,7 @@ def span(
         provider: The provider, likewise.
         version: The version of the agent or tool.
         iteration: Which round of the agent's work this is, from 1.
+        memory: Whether to measure by how much the process has grown meanwhile, as `Memory_Usage` in MB.
         metadata: Any values by name.
         tags: Short texts.
         expected_usd: What it will cost at most, as text, Decimal or number: inside a `budget()` so much is reserved.
@@ -259,7 +281,7 @@ def span(
         ...     s.record_metric("Tool_Calls", 3, "count")
     """
     try:
-        site = site_for(str(name), kind, agent_role, model, provider, version)
+        site = site_for(str(name), kind, agent_role, model, provider, version, memory=bool(memory))
         number = int(iteration)
         if number != iteration or not 0 < number < 1 << 31:
             number = 1
@@ -310,10 +332,16 @@ def current_span() -> Span:
         >>> import asp_telemetry as asp
         >>> asp.current_span().set(tags=["nightly"])
     """
+    found = operation_span()
+    return _NO_SPAN if found is None else Span(found)
+
+
+def operation_span() -> state.SpanList | None:
+    """Return the innermost open span of this context as capture keeps it, None outside of any."""
     found = state.get_current()
     while found is not None and found[SITE] is not None and found[PARENT] is not None and _is_frame(found):
         found = found[PARENT]
-    return _NO_SPAN if found is None or not found[SPAN_ID] or found[STATE] else Span(found)
+    return None if found is None or not found[SPAN_ID] or found[STATE] else found
 
 
 def _is_frame(found: state.SpanList) -> bool:

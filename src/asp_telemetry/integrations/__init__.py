@@ -1,1 +1,1 @@
-"""What connects this package to other people's libraries; each module needs an extra and is imported by whoever uses it."""
+"""What connects this package to other people's libraries; each module imports one only where it is used."""

@@ -75,6 +75,10 @@ class Flag(IntFlag):
     IN_AGENT = 8
 
 
+TOOL = 64
+"""What one call of a tool adds to the flags of the agent: their upper ten bits count, nobody else uses them."""
+
+
 # A span, as capture builds it and the lane packs it, is a list; these are its places. A list with constant indices is
 # the fastest mutable record in CPython: half the time of an object with slots.
 TRACE_HIGH = 0

@@ -31,7 +31,10 @@ _STATUS = {
     int(Status.CANCELLED): "cancelled",
 }
 _EXECUTION, _OPEN = int(Kind.EXECUTION), int(Kind.OPEN)
-_NESTED, _INCOMPLETE = int(Flag.NESTED), int(Flag.INCOMPLETE)
+_NESTED, _INCOMPLETE, _IN_AGENT = int(Flag.NESTED), int(Flag.INCOMPLETE), int(Flag.IN_AGENT)
+_MEASURED = frozenset({"asked", "attempts", "resident"})
+_MB = 1_000_000
+_ASKED = '{"source":"answer"}'
 _COMPLETED_AT = TRACE_COLUMNS.index("completed_at")
 _TASK_ID = TRACE_COLUMNS.index("task_id")
 _NO_DETAILS: dict[str, Any] = {}
@@ -144,6 +147,8 @@ class RowBuilder:
                 (*metric, None, None, MANUAL if metric[0] == "API_Cost" else None)
                 for metric in payload.get("metrics", ())
             )
+            if not payload.keys().isdisjoint(_MEASURED):
+                _add_measured(payload, values, context)
         status = _STATUS.get(slot[1], "error")
         row = self._trace(record, site, scope, status, lasted, payload, context, usage)
         metrics = self._metrics(record, site, scope, row, values) if values else ()
@@ -165,10 +170,13 @@ class RowBuilder:
         subtask_id, project_id, user_id = scope.subtask_id, scope.project_id, scope.user_id
         role, version, iteration = agent.role, agent.version, slot[14]
         nested = 1 if slot[2] & _NESTED else 0
+        # What the process has grown by during a step of an agent, the agent has grown by as well.
+        inside = nested if site.kind == "agent" else 1 if slot[2] & (_NESTED | _IN_AGENT) else 0
         return [
             (
                 moment, task_id, subtask_id, project_id, user_id, execution, role, version, iteration,
-                metric_type, value, unit, nested, model, provider, metadata,
+                metric_type, value, unit, inside if metric_type == "Memory_Usage" else nested, model, provider,
+                metadata,
             )
             for metric_type, value, unit, model, provider, metadata in values
         ]  # fmt: skip
@@ -200,7 +208,7 @@ class RowBuilder:
             scope.user_id,
             scope.environment,
             scope.release,
-            slot[14],
+            payload.get("attempt") or slot[14],
             scope.subtask_id,
             "agent_delegation" if parent else "user_prompt",
             site.kind,
@@ -245,7 +253,9 @@ class RowBuilder:
 
 def _context(record: Record, payload: dict[str, Any], scope: ScopeFacts) -> dict[str, Any]:
     """Gather what has no column of its own."""
-    context: dict[str, Any] = {name: payload[name] for name in ("metadata", "chunks") if name in payload}
+    context: dict[str, Any] = {
+        name: payload[name] for name in ("metadata", "chunks", "attempt") if name in payload
+    }
     if "source" in payload:
         context["usage_source"] = payload["source"]
     if record.slot[3] and record.payload is None:
@@ -255,6 +265,26 @@ def _context(record: Record, payload: dict[str, Any], scope: ScopeFacts) -> dict
     if scope.fixing is not None:
         context["fixing"] = scope.fixing
     return context
+
+
+def _add_measured(payload: dict[str, Any], values: list[Value], context: dict[str, Any]) -> None:
+    """Add what was measured around an execution: its attempts, memory, and the tool calls that nobody tracked."""
+    if "attempts" in payload:
+        count, model_ns, backoff_ns = payload["attempts"]
+        context["attempts"] = count
+        context["model_ms"] = model_ns / 1_000_000
+        context["backoff_ms"] = backoff_ns / 1_000_000
+        if backoff_ns:
+            values.append(("Backoff_Time", milliseconds(backoff_ns), "ms", None, None, None))
+    if payload.get("asked"):
+        values.append(("Tool_Calls", str(payload["asked"]), "count", None, None, _ASKED))
+    if "resident" in payload:
+        before, after = payload["resident"]
+        if before is not None and after is not None:
+            # A metric is never negative: that the process has shrunk, the context tells.
+            context["resident_mb"] = {"before": before / _MB, "after": after / _MB}
+            grown = max(0, after - before)
+            values.append(("Memory_Usage", f"{grown // _MB}.{grown % _MB:06d}", "MB", None, None, None))
 
 
 def _loads(payload: bytes | None) -> dict[str, Any]:
