@@ -14,14 +14,17 @@ from asp_telemetry.capture.bootstrap import record_bootstrap
 from asp_telemetry.capture.context import context, propagate
 from asp_telemetry.capture.decorators import track, track_agent, track_tool
 from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
+from asp_telemetry.capture.endpoints import EndpointCall, endpoint_call
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
+from asp_telemetry.capture.trace_context import extract, inject
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
 from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.capture.processes import ProcessPoolExecutor
     from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
@@ -29,7 +32,9 @@ __version__ = "0.1.0"
 __all__ = [
     "AspTelemetryError",
     "ConfigurationError",
+    "EndpointCall",
     "FlushResult",
+    "ProcessPoolExecutor",
     "Span",
     "Task",
     "ThreadPoolExecutor",
@@ -37,8 +42,11 @@ __all__ = [
     "configure",
     "context",
     "current_span",
+    "endpoint_call",
+    "extract",
     "fixing",
     "flush",
+    "inject",
     "log_defect",
     "open_pool",
     "propagate",
@@ -61,6 +69,10 @@ def __getattr__(name: str) -> Any:
         from asp_telemetry.capture.executor import ThreadPoolExecutor  # noqa: PLC0415 - imports logging
 
         return ThreadPoolExecutor
+    if name == "ProcessPoolExecutor":
+        from asp_telemetry.capture.processes import ProcessPoolExecutor  # noqa: PLC0415 - imports multiprocessing
+
+        return ProcessPoolExecutor
     if name == "open_pool":
         return _open_pool()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

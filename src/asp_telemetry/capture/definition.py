@@ -22,10 +22,15 @@ class Site:
     Attributes:
         agent: The site itself if it is an agent, else None: the agent is then the nearest enclosing one.
         task_of: Finds the task id in a call's arguments, if one can be there.
+        content: Whether arguments and results are stored; None leaves it to the setting.
+        parameters: The names of the positional parameters, for the content.
+        ignored: The names of the arguments that are never stored.
         encoded: The definition as JSON.
     """
 
-    __slots__ = ("_encoded", "agent", "facts", "flags", "kind", "name", "task_of")
+    __slots__ = (
+        "_encoded", "agent", "content", "facts", "flags", "ignored", "kind", "name", "parameters", "task_of",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -37,6 +42,9 @@ class Site:
         provider: str | None = None,
         version: str | None = None,
         task_of: Any = None,
+        content: bool | None = None,
+        parameters: tuple[str, ...] = (),
+        ignored: frozenset[str] = frozenset(),
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is unknown; use one of {', '.join(sorted(KINDS))}")
@@ -45,6 +53,9 @@ class Site:
         self.agent = self if kind == "agent" else None
         self.flags = int(Flag.IN_AGENT) if kind == "agent" else 0
         self.task_of = task_of
+        self.content = content
+        self.parameters = parameters
+        self.ignored = ignored
         self.facts = {
             "name": identifier(name, 200),
             "kind": kind,

@@ -4,7 +4,7 @@ from typing import Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
-from asp_telemetry.capture.redaction import redact
+from asp_telemetry.capture.content import redacted_message
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
@@ -17,6 +17,7 @@ _MANY_ANSWERS = 256
 _MOST_ANSWERS = 800
 _SMALL_PROMPT = 100_000
 _SAME = ("model", "provider", "service_tier", "speed")
+_COSTS = frozenset({"usage", "cost", "metrics", "first_token_ns"})
 _COUNTS = tuple(name for name in Usage._fields if name not in (*_SAME, "response_id"))
 
 
@@ -56,6 +57,7 @@ class Details:
     error: tuple[str, str] | None = None
     input: Any = None
     output: Any = None
+    prompt: str | None = None
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
@@ -64,6 +66,14 @@ class Details:
         """Return the details as JSON, or None if there are none."""
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
+        if self.usage:
+            payload["usage"] = [_fitting(usage) for usage in self.usage]
+        return encode(payload) if payload else None
+
+
+    def encoded_costs(self) -> bytes | None:
+        """Return as JSON what becomes metrics, or None if nothing does."""
+        payload = {name: value for name, value in self.__dict__.items() if name in _COSTS and value}
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
         return encode(payload) if payload else None
@@ -156,7 +166,7 @@ def _sum(one: Any, other: Any) -> Any:
 
 def add_error(span: state.SpanList, error: BaseException) -> None:
     """Note how an execution failed: the type's name, and the message without secrets."""
-    details_of(span).error = (type(error).__name__, redact(clean(describe(error))))
+    details_of(span).error = (type(error).__name__, redacted_message(clean(describe(error))))
 
 
 def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) -> None:

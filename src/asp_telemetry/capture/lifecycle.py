@@ -4,16 +4,17 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from asp_telemetry.capture import state
+from asp_telemetry.capture.content import call_content, captures, content
 from asp_telemetry.capture.definition import Scope, Site
 from asp_telemetry.capture.details import add_error, details_of, detect
-from asp_telemetry.capture.encoder import plain
-from asp_telemetry.capture.redaction import redact_values
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import (
     CLOCK,
     DETAILS,
     FLAGS,
     PARENT,
+    PARENT_ID,
+    RETRIES,
     SCOPE,
     SITE,
     SPAN_ID,
@@ -83,16 +84,16 @@ def begin(site: Site, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
         ]  # fmt: skip
     state.live[span_id] = span
     _set_current(span)
-    if site.task_of is not None or state.capture_content:
+    if site.task_of is not None or state.may_capture:
         _look_at_call(span, site, args, kwargs or {})
     span[10] = perf_counter_ns()
     return span
 
 
 def _is_left_out(number: int) -> bool:
-    """Decide whether a trace is not among the sampled ones, by the leading bits of its scattered number.
+    """Decide whether a trace is not among the sampled ones, by the leading bits of its scattered id.
 
-    Not by `random`: that sequence belongs to the host, who may have seeded it.
+    So the decision can be repeated by whoever knows the id; in other processes it arrives with `traceparent`. Not by `random`: that sequence belongs to the host, who may have seeded it.
     """
     return (number * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) >= state.sample_rate * 2.0**64
 
@@ -103,8 +104,11 @@ def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwarg
             task_id = site.task_of(args, kwargs)
             if task_id is not None:
                 enter_task(span, span[SCOPE].with_task(task_id))
-        if state.capture_content:
-            details_of(span).input = redact_values(plain({"args": args, "kwargs": kwargs}))
+        if state.may_capture and captures(span):
+            details = details_of(span)
+            details.input, prompt = call_content(site, args, kwargs)
+            if prompt is not None and not span[PARENT_ID]:
+                details.prompt = prompt
     except Exception as error:
         trouble("a call's arguments could not be looked at", error)
 
@@ -133,11 +137,13 @@ def finish(span: state.SpanList, result: Any = None) -> None:
         if result is not None:
             if type(result) not in _PLAIN:
                 detect(span, result)
-            if state.capture_content:
-                details_of(span).output = redact_values(plain(result))
+            if state.may_capture and captures(span):
+                details_of(span).output = content(result)
         details = span[12]
         if span[8] & _UNSAMPLED == 0 or span[4].kind == "task":
             state.append(_EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded())
+        elif state.sample_costs:
+            append_costs(_SUCCESS, duration, span)
     except Exception as error:
         trouble("a finished span could not be recorded", error)
     span[11] = span[12] = None
@@ -164,9 +170,20 @@ def fail(span: state.SpanList, error: BaseException) -> None:
             add_error(span, error)
         if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
             state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded())
+        elif state.sample_costs:
+            append_costs(status, duration, span)
     except Exception as failure:
         trouble("a failed span could not be recorded", failure)
     span[PARENT] = span[DETAILS] = None
+
+
+def append_costs(status: int, duration: int, span: state.SpanList) -> None:
+    """Hand over what an execution of a trace that is left out has cost: the sums of money and time stay true."""
+    details, site = span[DETAILS], span[SITE]
+    payload = None if details is None else details.encoded_costs()
+    # Those of other kinds have no metrics but what their details hold; a fix has its wall time.
+    if payload or site.kind in {"agent", "tool"} or span[RETRIES] or span[SCOPE].facts.get("fixing"):
+        state.append(_EXECUTION, status, duration, span, payload)
 
 
 def leave_out_of_turn(span: state.SpanList) -> None:

@@ -27,8 +27,22 @@ live: dict[int, SpanList] = {}
 
 enabled = True
 capture_content = False
+may_capture = False
+"""Whether any call's content may be stored: everywhere, or where a decorator asks for it."""
+_decorators_capture = False
 sample_rate = 1.0
+sample_costs = True
 default_scope = Scope({})
+
+
+def let_capture(everywhere: bool | None) -> None:
+    """Set whether content is stored; None notes that one of the decorators asks for it."""
+    global capture_content, may_capture, _decorators_capture
+    if everywhere is None:
+        _decorators_capture = True
+    else:
+        capture_content = everywhere
+    may_capture = capture_content or _decorators_capture
 
 
 def at_first_span() -> None:

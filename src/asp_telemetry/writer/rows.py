@@ -14,7 +14,7 @@ from asp_telemetry.journal.layout import Flag, Kind, Status
 from asp_telemetry.journal.reader import Record
 from asp_telemetry.writer.batch import TRACE_COLUMNS, Change, Entry, Row
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
-from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, task_columns
+from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, endpoint_columns, task_columns
 from asp_telemetry.writer.money import Money, Value
 
 OPEN_AFTER_NS = 1_000_000_000
@@ -30,7 +30,7 @@ _STATUS = {
     int(Status.CANCELLED): "cancelled",
 }
 _EXECUTION, _OPEN = int(Kind.EXECUTION), int(Kind.OPEN)
-_NESTED, _INCOMPLETE = int(Flag.NESTED), int(Flag.INCOMPLETE)
+_NESTED, _INCOMPLETE, _UNSAMPLED = int(Flag.NESTED), int(Flag.INCOMPLETE), int(Flag.UNSAMPLED)
 _COMPLETED_AT = TRACE_COLUMNS.index("completed_at")
 _TASK_ID = TRACE_COLUMNS.index("task_id")
 _NO_DETAILS: dict[str, Any] = {}
@@ -91,6 +91,10 @@ class RowBuilder:
         if kind == Kind.BOOTSTRAP:
             row = bootstrap_columns(facts, moment)
             return Entry(lane, record.sequence, record.end, Change.BOOTSTRAP, row)
+        if kind == Kind.ENDPOINT:
+            return Entry(
+                lane, record.sequence, record.end, Change.ENDPOINT, endpoint_columns(facts, owner, self.now)
+            )
         raise ValueError(f"a record of kind {kind} is unknown to this version")
 
     def _open(self, lane: str, record: Record, scope: ScopeFacts, facts: dict[str, Any]) -> Entry:
@@ -141,6 +145,8 @@ class RowBuilder:
         metrics = self._metrics(record, site, scope, row, values) if values else ()
         is_run = site.kind == "task" and scope.task_id is not None
         change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
+        if slot[2] & _UNSAMPLED and site.kind != "task":
+            change = Change.COSTS
         return _new_tuple(
             Entry,
             (lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing),
@@ -213,6 +219,7 @@ class RowBuilder:
             _json(payload["output"]) if "output" in payload else None,
             self.now,
             self.now,
+            payload.get("prompt"),
         )
 
     def _context_text(
