@@ -22,7 +22,17 @@ _RECEIVERS = frozenset({"self", "cls"})
 # Of an argument that is far too long, this many times the limit is searched for secrets; the rest is left out unread.
 _MARGIN = 4
 # How users call what they ask a model, the most telling first.
-_PROMPTS = ("prompt", "messages", "contents", "input", "question", "query", "user_request", "request", "brief")
+_PROMPTS = (
+    "prompt",
+    "messages",
+    "contents",
+    "input",
+    "question",
+    "query",
+    "user_request",
+    "request",
+    "brief",
+)
 
 
 def captures(span: state.SpanList) -> bool:

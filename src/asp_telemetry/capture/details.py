@@ -3,8 +3,8 @@
 from typing import Any
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.content import redacted_message
+from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.usage import UsageError, read_usage
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import DETAILS, TRACE_LOW
@@ -69,7 +69,6 @@ class Details:
         if self.usage:
             payload["usage"] = [_fitting(usage) for usage in self.usage]
         return encode(payload) if payload else None
-
 
     def encoded_costs(self) -> bytes | None:
         """Return as JSON what becomes metrics, or None if nothing does."""

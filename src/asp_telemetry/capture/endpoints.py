@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.content import content, redacted_message
-from asp_telemetry.capture.encoder import clean, identifier
+from asp_telemetry.capture.encoder import clean, identifier, shown
 from asp_telemetry.capture.facts import send
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.guard import describe, trouble
@@ -92,6 +92,18 @@ class EndpointCall:
         """
         self._sizes.update(context)
 
+    def store(self, side: str, body: Any, size: int) -> None:
+        """Store what has been prepared of a body, and how long it was.
+
+        Args:
+            side: `"request"` or `"response"`.
+            body: What `content.body` has made of it, or None.
+            size: Its length, in bytes.
+        """
+        if body is not None:
+            self._facts[f"{side}_body"] = body
+        self._sizes[f"{side}_bytes"] = size
+
     def at(self, path: str) -> None:
         """Say which endpoint it is, once that is known."""
         self._facts["endpoint_path"] = endpoint_path(path)
@@ -131,10 +143,12 @@ class EndpointCall:
     def _set_status(self, status: int) -> None:
         try:
             number = int(status)
-            if not 0 <= number < _MAX_STATUS:
-                raise ValueError(f"{number} is no HTTP status")
-        except (TypeError, ValueError, OverflowError) as error:
-            trouble("an endpoint's status was not a whole number", error)
+        except (TypeError, ValueError, OverflowError):
+            number = -1
+        if not 0 <= number < _MAX_STATUS:
+            trouble(
+                "an endpoint's status was no whole number", remedy=f"response({shown(status)}) was refused"
+            )
             return
         self._facts["response_status"] = number
         if number >= _ERROR_STATUS:

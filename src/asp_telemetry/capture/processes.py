@@ -52,7 +52,7 @@ class Carried(NamedTuple):
 
     def _frame(self) -> state.SpanList:
         # What this process says of itself holds where the other one says nothing.
-        scope = Scope({**state.default_scope.facts, **self.facts})
+        scope = _known(Scope({**state.default_scope.facts, **self.facts}))
         agent = self.agent and site_for(
             self.agent["name"], self.agent["kind"], self.agent["role"], self.agent["model"], self.agent["provider"],
             self.agent["version"],
@@ -62,6 +62,17 @@ class Carried(NamedTuple):
         )
 
 
+_MOST_SCOPES = 256
+_scopes: dict[bytes, Scope] = {}
+
+
+def _known(scope: Scope) -> Scope:
+    """Return the scope with these facts that was used before: each new one is written into the journal once more."""
+    if len(_scopes) >= _MOST_SCOPES:
+        _scopes.clear()
+    return _scopes.setdefault(scope.encoded, scope)
+
+
 def carried(function: Callable[P, R]) -> Callable[P, R]:
     """Take the current span along into another process, as `propagate` does into another thread.
 
@@ -69,12 +80,13 @@ def carried(function: Callable[P, R]) -> Callable[P, R]:
         function: What the other process will call; it has to pickle, as all does that goes there.
 
     Returns:
-        A function of the same signature; the function itself where nothing is being tracked.
+        A function of the same signature. Where nothing is being tracked it begins a trace of its own: a forked process
+        has inherited whatever was being tracked when it was made.
     """
     try:
         span = state.get_current()
-        if span is None or not state.enabled:
-            return function
+        if span is None:
+            return cast("Callable[P, R]", Carried(function, 0, 0, 0, {}, None, None))
         agent = span[AGENT]
         trace_id = span[TRACE_HIGH] << 64 | span[TRACE_LOW]
         return cast(

@@ -4,8 +4,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from asp_telemetry.capture import state
-from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.content import captures, content
+from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.details import Details, add_metric, add_usage, details_of, exact
 from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
