@@ -15,19 +15,23 @@ _ENDINGS = (
 # whose name says that the value is a secret; last, the addresses of people. The host waits for these: none may take more
 # than a time in proportion to the text. So what could be tried from every character of a long run is tried from its
 # first one alone, or gives up after so many, and does not go back (`++`).
+# Each stands behind texts without which it cannot match, small letters all: looking for those takes a hundredth of the time.
 _PATTERNS = (
-    (r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}", MARK),
-    (r"\b(?:ghp|gho|ghs|ghu|github_pat|xox[abposr]|glpat|hf)[_-][A-Za-z0-9_-]{10,}", MARK),
-    (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", MARK),
-    (r"\bAIza[A-Za-z0-9_-]{30,}", MARK),
-    (r"\beyJ[A-Za-z0-9_-]{8,1024}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*", MARK),
-    (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", rf"\1 {MARK}"),
-    (r"(://[^/\s:@]*:)[^@\s/]+@", rf"\1{MARK}@"),
+    (("sk-", "pk-", "rk-"), r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}", MARK),
     (
-        rf"(?i)({_ENDINGS}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{{4,}}",
-        rf"\1{MARK}",
+        ("ghp", "gho", "ghs", "ghu", "github_pat", "xox", "glpat", "hf"),
+        r"\b(?:ghp|gho|ghs|ghu|github_pat|xox[abposr]|glpat|hf)[_-][A-Za-z0-9_-]{10,}", MARK,
     ),
-    (r"(?<![\w.%+-])[\w.%+-]++@(?:[A-Za-z0-9-]{1,63}+\.)+[A-Za-z]{2,63}+", MARK),
+    (("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", MARK),
+    (("aiza",), r"\bAIza[A-Za-z0-9_-]{30,}", MARK),
+    (("eyj",), r"\beyJ[A-Za-z0-9_-]{8,1024}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*", MARK),
+    (("bearer", "basic"), r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", rf"\1 {MARK}"),
+    (("://",), r"(://[^/\s:@]*:)[^@\s/]+@", rf"\1{MARK}@"),
+    (
+        ("key", "secret", "token", "passw", "passphrase", "pwd", "authorization", "cookie", "credential"),
+        rf"(?i)({_ENDINGS}[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{{4,}}", rf"\1{MARK}",
+    ),
+    (("@",), r"(?<![\w.%+-])[\w.%+-]++@(?:[A-Za-z0-9-]{1,63}+\.)+[A-Za-z]{2,63}+", MARK),
 )  # fmt: skip
 
 _NO_LIMIT = 1 << 60
@@ -35,11 +39,11 @@ _NAME_OF_SECRET = rf"(?i){_ENDINGS}$"
 
 
 @cache
-def _compiled() -> tuple[tuple[tuple[Any, str], ...], Any]:
+def _compiled() -> tuple[tuple[tuple[tuple[str, ...], Any, str], ...], Any]:
     """Compile the patterns when the first text needs it: 2 ms that the import of this package does not take."""
     import re  # noqa: PLC0415 - see above
 
-    patterns = tuple((re.compile(pattern), replacement) for pattern, replacement in _PATTERNS)
+    patterns = tuple((needed, re.compile(pattern), replacement) for needed, pattern, replacement in _PATTERNS)
     return patterns, re.compile(_NAME_OF_SECRET)
 
 
@@ -56,8 +60,12 @@ def redact(text: str) -> str:
         >>> redact("401 for Bearer abcdef123456")
         '401 for Bearer [redacted]'
     """
-    for pattern, replacement in _compiled()[0]:
-        text = pattern.sub(replacement, text)
+    folded = text.casefold()
+    for needed, pattern, replacement in _compiled()[0]:
+        for part in needed:
+            if part in folded:
+                text = pattern.sub(replacement, text)
+                break
     return text
 
 
