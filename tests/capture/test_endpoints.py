@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from uuid import UUID
 
 import pytest
 
@@ -19,7 +20,7 @@ def calls(any_database):
         result = asp.flush(timeout=20)
         assert result.complete, asp.stats()
         found = any_database.rows(f"SELECT {', '.join(columns)} FROM endpoint_calls ORDER BY started_at, id")
-        return [tuple(str(value) if hasattr(value, "hex") else value for value in row) for row in found]
+        return [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in found]
 
     yield rows
     asp.shutdown(timeout=20)

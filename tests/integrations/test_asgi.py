@@ -119,7 +119,9 @@ def requests(recorded):
 def test_a_request_is_an_execution_in_the_callers_trace(recorded):
     """A request is named after its route, belongs to the caller's trace, and agents run under it."""
     with served(application(service_name="shop")) as url:
-        answer = httpx.get(f"{url}/items/7?key=x", headers={"Traceparent": f"00-{TRACE}-{SPAN}-01"})
+        answer = httpx.get(
+            f"{url}/items/7?key=x", timeout=30, headers={"Traceparent": f"00-{TRACE}-{SPAN}-01"}
+        )
     assert answer.json()["id"] == 7
     request, agent = recorded.traces()
     assert (request["name"], request["kind"], request["status"]) == ("GET /items/{id}", "span", "success")
@@ -144,7 +146,7 @@ def test_a_request_is_an_execution_in_the_callers_trace(recorded):
 
 def test_requests_are_traces_of_their_own(recorded):
     """Without headers, and with malformed ones, each request begins a trace; mounts and threads are followed."""
-    with served(application()) as url, httpx.Client(base_url=url) as client:
+    with served(application()) as url, httpx.Client(timeout=30, base_url=url) as client:
         client.get("/mounted/a/b/c.txt")
         client.get("/mounted/a/x", headers={"traceparent": "00-nonsense"})
         client.get("/nowhere/at/all")
@@ -164,7 +166,7 @@ def test_requests_are_traces_of_their_own(recorded):
 def test_a_stream_is_tracked_to_its_last_byte(recorded, path):
     """A stream that outlives its endpoint is part of the request: its agent, its time, its bytes."""
     with served(application()) as url:
-        answer = httpx.get(url + path)
+        answer = httpx.get(url + path, timeout=30)
     lines = len(answer.text.split())
     request, agent = recorded.traces()
     assert agent["parent_id"] == request["correlation_id"]
@@ -178,10 +180,10 @@ def test_a_stream_is_tracked_to_its_last_byte(recorded, path):
 def test_a_client_that_leaves_ends_the_request(recorded):
     """Where the client leaves in the middle, request and agent end, and say that they were not completed."""
     with served(application()) as url:
-        with httpx.stream("GET", f"{url}/streamed?n=100000") as answer:
+        with httpx.stream("GET", f"{url}/streamed?n=100000", timeout=30) as answer:
             next(answer.iter_raw())
         deadline = time.monotonic() + 20
-        while len(recorded.traces()) < 2 or recorded.traces()[0]["status"] == "in_progress":
+        while asp.stats()["stored"] < 3:  # request, call and agent: all have ended
             assert time.monotonic() < deadline
             time.sleep(0.05)
     request, agent = recorded.traces()
@@ -193,7 +195,7 @@ def test_a_client_that_leaves_ends_the_request(recorded):
 
 def test_failures_are_failures(recorded):
     """What raises goes on to the server, and fails the request; so does a status from 500."""
-    with served(application()) as url, httpx.Client(base_url=url) as client:
+    with served(application()) as url, httpx.Client(timeout=30, base_url=url) as client:
         assert [client.get(path).status_code for path in ("/failing", "/unavailable")] == [500, 503]
     raised, answered = requests(recorded)
     assert (raised["name"], raised["status"], raised["error_type"]) == ("GET /failing", "error", "ValueError")
@@ -206,7 +208,7 @@ def test_failures_are_failures(recorded):
 def test_background_work_belongs_to_the_request(recorded):
     """What the application does after the last byte is part of the execution, and not of the endpoint's duration."""
     with served(application()) as url:
-        httpx.get(f"{url}/background")
+        httpx.get(f"{url}/background", timeout=30)
     request, agent = recorded.traces()
     assert agent["parent_id"] == request["correlation_id"]
     assert request["duration_ms"] > 50
@@ -218,7 +220,7 @@ def test_content_is_stored_only_when_asked_for(recorded):
     asp.configure(recorded.url, replace=True, strict=True, content_max_bytes=500)
     with (
         served(application(capture_headers=True, capture_bodies=True)) as url,
-        httpx.Client(base_url=url, headers={"Authorization": "x", "Accept": "a/b"}) as client,
+        httpx.Client(timeout=30, base_url=url, headers={"Authorization": "x", "Accept": "a/b"}) as client,
     ):
         client.get("/items/1")
         client.post("/echo", json={"password": "hunter2", "q": [1]})
@@ -242,11 +244,11 @@ def test_content_is_stored_only_when_asked_for(recorded):
 def test_a_trace_that_is_left_out_leaves_no_call(recorded):
     """A caller that does not record spares the request's rows; what its agents cost is kept."""
     with served(application(capture_bodies=True)) as url:
-        httpx.get(f"{url}/items/1", headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})
+        httpx.get(f"{url}/items/1", timeout=30, headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})
     assert (recorded.traces(), calls(recorded)) == ([], [])
     assert [row["agent_role"] for row in recorded.metrics("Latency")] == ["Code"]
     with served(application(sampled=True)) as url:
-        httpx.get(f"{url}/items/1", headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})
+        httpx.get(f"{url}/items/1", timeout=30, headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})
     assert len(recorded.traces()) == 2
 
 
@@ -254,7 +256,7 @@ def test_many_requests_at_once_keep_apart(recorded):
     """Requests that are served in turns have traces of their own."""
 
     async def ask(url):
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(timeout=30, base_url=url) as client:
             await asyncio.gather(*(client.get(f"/streamed?n={number % 5 + 1}") for number in range(40)))
 
     with served(application()) as url:

@@ -68,7 +68,7 @@ def calls(recorded):
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_calls_are_recorded_and_carry_the_trace(recorded, url, library):
     """A call is a row of the execution that made it, and the service that is called sees the trace."""
-    with instrument(library.Client()) as client, asp.span("calling") as span:
+    with instrument(library.Client(timeout=30)) as client, asp.span("calling") as span:
         sent = client.post(f"{url}/echo?api_key=x", content=b"abc").json()["headers"]
         expected = asp.inject()
     assert {name: sent[name.lower()] for name in expected} == expected
@@ -86,7 +86,7 @@ def test_calls_are_recorded_and_carry_the_trace(recorded, url, library):
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_async_clients_do_the_same(recorded, url, library):
     """An `AsyncClient` records and injects as a `Client` does, also many at once."""
-    async with instrument(library.AsyncClient()) as client:
+    async with instrument(library.AsyncClient(timeout=30)) as client:
 
         async def ask(number):
             async with asp.span(f"calling {number}") as span:
@@ -102,12 +102,12 @@ async def test_async_clients_do_the_same(recorded, url, library):
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_streams_are_followed_to_the_end(recorded, url, library):
     """A streamed answer counts until its last byte; one that is left early says so."""
-    with instrument(library.Client()) as client:
+    with instrument(library.Client(timeout=30)) as client:
         with client.stream("GET", f"{url}/streamed") as answer:
             assert "".join(answer.iter_text()).count("\n") == 10
         with client.stream("GET", f"{url}/streamed") as answer:
             next(answer.iter_raw())
-    async with instrument(library.AsyncClient()) as client:
+    async with instrument(library.AsyncClient(timeout=30)) as client:
         async with client.stream("GET", f"{url}/streamed") as answer:
             assert "".join([part async for part in answer.aiter_text()]).count("\n") == 10
         async with client.stream("GET", f"{url}/streamed") as answer:
@@ -158,7 +158,7 @@ def test_redirects_do_not_hand_the_trace_on(recorded, url):
 )
 def test_the_user_decides_who_sees_the_trace(recorded, url, inject_to, expected):
     """`inject_to` names the hosts that get the trace; by default only those of the own network do."""
-    with instrument(httpx.Client(), inject_to=inject_to) as client, asp.span("calling"):
+    with instrument(httpx.Client(timeout=30), inject_to=inject_to) as client, asp.span("calling"):
         assert ("traceparent" in client.get(f"{url}/echo").json()["headers"]) is expected
 
 
@@ -178,7 +178,7 @@ def test_third_parties_do_not_see_the_trace(host, is_own):
 def test_a_trace_that_is_there_already_stays(recorded, url):
     """A `traceparent` that the user or another library has set is left alone."""
     own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    with instrument(httpx.Client()) as client, asp.span("calling"):
+    with instrument(httpx.Client(timeout=30)) as client, asp.span("calling"):
         sent = client.get(f"{url}/echo", headers={"traceparent": own}).json()["headers"]
     assert sent["traceparent"] == own
     assert "x-correlation-id" not in sent
@@ -186,7 +186,9 @@ def test_a_trace_that_is_there_already_stays(recorded, url):
 
 def test_content_is_stored_only_when_asked_for(recorded, url):
     """With `capture_headers` and `capture_bodies` they are stored, without secrets; streams are not read for us."""
-    client = instrument(httpx.Client(), capture_headers=True, capture_bodies=True, service_name="echo")
+    client = instrument(
+        httpx.Client(timeout=30), capture_headers=True, capture_bodies=True, service_name="echo"
+    )
     with client:
         client.post(f"{url}/echo", json={"password": "hunter2"}, headers={"X-Api-Key": "k", "A": "b"})
         client.post(f"{url}/echo", content=iter([b"hunter2"]), headers={"Accept-Encoding": "identity"})
@@ -201,7 +203,7 @@ def test_content_is_stored_only_when_asked_for(recorded, url):
 
 def test_retries_of_clients_are_counted(recorded, url):
     """The header with which clients of openai and anthropic count their attempts becomes `retry_count`."""
-    with instrument(httpx2.Client()) as client:
+    with instrument(httpx2.Client(timeout=30)) as client:
         client.get(f"{url}/echo", headers={"x-stainless-retry-count": "2"})
         client.get(f"{url}/echo", headers={"x-stainless-retry-count": b"\xb2"})
     assert [row["retry_count"] for row in calls(recorded)] == [2, 0]
@@ -217,7 +219,7 @@ def test_mounts_are_instrumented_once(recorded, url):
 
 def test_an_answer_that_is_never_closed_is_recorded(recorded, url):
     """A response that the caller forgets has its row once it is collected."""
-    with instrument(httpx.Client()) as client:
+    with instrument(httpx.Client(timeout=30)) as client:
         request = client.build_request("GET", f"{url}/echo")
         client.send(request, stream=True)
     gc.collect()
@@ -241,7 +243,7 @@ def test_services_share_one_trace(recorded):
         return JSONResponse({"answer": await agent()})
 
     app = Middleware(Starlette(routes=[Route("/ask", endpoint)]), service_name="asking")
-    with served(app) as url, instrument(httpx.Client()) as client, asp.task("T") as task:
+    with served(app) as url, instrument(httpx.Client(timeout=30)) as client, asp.task("T") as task:
         client.get(f"{url}/ask")
     rows = {row["name"]: row for row in recorded.traces()}
     assert {row["root_id"] for row in rows.values()} == {task.root_id}
