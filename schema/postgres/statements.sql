@@ -72,6 +72,7 @@ ON CONFLICT (correlation_id) DO UPDATE SET
   duration_ms = excluded.duration_ms, status = excluded.status, success = excluded.success,
   error_message = excluded.error_message, error_type = excluded.error_type, context = excluded.context,
   tags = excluded.tags, usage = excluded.usage, input = excluded.input, output = excluded.output,
+  name = excluded.name, prompt_text = excluded.prompt_text,
   task_id = excluded.task_id, subtask_id = excluded.subtask_id, user_id = excluded.user_id,
   session_id = excluded.session_id, updated_at = excluded.updated_at
 WHERE execution_traces.status IN ('in_progress', 'abandoned');
@@ -90,6 +91,21 @@ FROM json_to_recordset($1::json) AS fact (
   capability_name text, capability_mode text, tasks_completed integer, tasks_required_for_graduation integer,
   primary_metric_name text, primary_metric_value numeric, primary_metric_target numeric, metric_direction text,
   secondary_metrics_json jsonb, graduation_criteria_met boolean, graduation_notes text, metadata jsonb
+);
+
+-- name: insert_endpoint_calls
+INSERT INTO endpoint_calls (
+  id, correlation_id, service_name, endpoint_path, http_method, request_body, response_body, headers, response_status,
+  started_at, completed_at, duration_ms, success, error_message, error_type, retry_count, context, created_at
+)
+SELECT id, correlation_id, service_name, endpoint_path, http_method, request_body, response_body, headers,
+  response_status, started_at, completed_at, duration_ms, success <> 0, error_message, error_type, retry_count, context,
+  created_at
+FROM json_to_recordset($1::json) AS fact (
+  id uuid, correlation_id uuid, service_name text, endpoint_path text, http_method text, request_body jsonb,
+  response_body jsonb, headers jsonb, response_status integer, started_at timestamptz, completed_at timestamptz,
+  duration_ms numeric, success integer, error_message text, error_type text, retry_count integer, context jsonb,
+  created_at timestamptz
 );
 
 -- name: insert_rejections

@@ -19,6 +19,7 @@ ON CONFLICT (correlation_id) DO UPDATE SET
   duration_ms = excluded.duration_ms, status = excluded.status, success = excluded.success,
   error_message = excluded.error_message, error_type = excluded.error_type, context = excluded.context,
   tags = excluded.tags, usage = excluded.usage, input = excluded.input, output = excluded.output,
+  name = excluded.name, prompt_text = excluded.prompt_text,
   task_id = excluded.task_id, subtask_id = excluded.subtask_id, user_id = excluded.user_id,
   session_id = excluded.session_id, updated_at = excluded.updated_at
 WHERE execution_traces.status IN ('in_progress', 'abandoned');
@@ -185,6 +186,16 @@ INSERT INTO bootstrap_metrics (
   :tasks_completed, :tasks_required_for_graduation, :primary_metric_name, :primary_metric_value,
   :primary_metric_target, :metric_direction, :secondary_metrics_json, coalesce(:graduation_criteria_met, 0),
   :graduation_notes, :metadata
+);
+
+-- name: insert_endpoint_call
+INSERT INTO endpoint_calls (
+  id, correlation_id, service_name, endpoint_path, http_method, request_body, response_body, headers, response_status,
+  started_at, completed_at, duration_ms, success, error_message, error_type, retry_count, context, created_at
+) VALUES (
+  :id, :correlation_id, :service_name, :endpoint_path, :http_method, :request_body, :response_body, :headers,
+  :response_status, :started_at, :completed_at, :duration_ms, :success, :error_message, :error_type, :retry_count,
+  :context, :created_at
 );
 
 -- name: insert_rejection

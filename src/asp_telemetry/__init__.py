@@ -16,8 +16,10 @@ from asp_telemetry.capture.bootstrap import record_bootstrap
 from asp_telemetry.capture.context import context, propagate
 from asp_telemetry.capture.decorators import track, track_agent, track_tool
 from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
+from asp_telemetry.capture.endpoints import EndpointCall, endpoint_call
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
+from asp_telemetry.capture.trace_context import extract, inject
 from asp_telemetry.errors import AspTelemetryError, BudgetExceeded, ConfigurationError
 from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
 from asp_telemetry.recorder.recorder import FlushResult
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from asp_telemetry.budgets.making import budget
     from asp_telemetry.budgets.warnings import SoftLimitReached
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.capture.processes import ProcessPoolExecutor
     from asp_telemetry.capture.tracked_stream import track_stream
     from asp_telemetry.integrations.client_retries import count_client_retries
     from asp_telemetry.integrations.tenacity import track_attempts
@@ -40,7 +43,9 @@ __all__ = [
     "Budget",
     "BudgetExceeded",
     "ConfigurationError",
+    "EndpointCall",
     "FlushResult",
+    "ProcessPoolExecutor",
     "SoftLimitReached",
     "Span",
     "Task",
@@ -51,8 +56,11 @@ __all__ = [
     "context",
     "count_client_retries",
     "current_span",
+    "endpoint_call",
+    "extract",
     "fixing",
     "flush",
+    "inject",
     "log_defect",
     "open_pool",
     "propagate",
@@ -73,6 +81,7 @@ __all__ = [
 
 _LATER = {
     "Budget": "budgets.budget",
+    "ProcessPoolExecutor": "capture.processes",
     "SoftLimitReached": "budgets.warnings",
     "ThreadPoolExecutor": "capture.executor",
     "budget": "budgets.making",

@@ -26,6 +26,9 @@ _SECRETS = ("password", "sslpassword")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20
+DEFAULT_CONTENT_BYTES = 16 * 1024
+_MIN_CONTENT_BYTES = 100
+_MAX_CONTENT_BYTES = 32 * 1024  # input, output and prompt together fit into one record of the journal
 _REMEDY = (
     "write sqlite:///path/to/file.db (four slashes for an absolute path) or postgresql://user@host/database"
 )
@@ -45,7 +48,11 @@ class Settings:
         flush_on_sigterm: Whether SIGTERM flushes before the old handler runs.
         exit_seconds: How long the flush at exit may take.
         capture_content: Whether arguments and results of tracked functions are stored.
+        content_max_bytes: The longest input, output, prompt or body that is stored whole, as JSON in bytes.
+        redact: Called with everything of that kind, and error messages, after secrets are taken out; returns what to
+            store.
         sample_rate: The share of traces that are recorded, 0 to 1.
+        sample_costs: Whether the metrics of traces that are left out are kept, so that sums of money stay true.
         strict: Whether faults of this package are raised.
         disabled: Whether nothing is recorded at all.
         auto_migrate: Whether the writer may bring a PostgreSQL database to the current schema.
@@ -62,7 +69,10 @@ class Settings:
     flush_on_sigterm: bool = False
     exit_seconds: float = 2.0
     capture_content: bool = False
+    content_max_bytes: int = DEFAULT_CONTENT_BYTES
+    redact: Callable[[Any], Any] | None = None
     sample_rate: float = 1.0
+    sample_costs: bool = True
     strict: bool = False
     disabled: bool = False
     auto_migrate: bool = False
@@ -323,6 +333,23 @@ def _journal_bytes(raw: Any) -> int:
     return int(size)
 
 
+def _content_bytes(raw: Any) -> int:
+    size = _number(raw)
+    if not (_MIN_CONTENT_BYTES <= size <= _MAX_CONTENT_BYTES and size.is_integer()):
+        raise ValueError(
+            f"it must be a whole number of bytes from {_MIN_CONTENT_BYTES} to {_MAX_CONTENT_BYTES}; store larger "
+            "content elsewhere and record its address"
+        )
+    return int(size)
+
+
+def _redact(raw: Any) -> Callable[[Any], Any]:
+    if not callable(raw):
+        raise ValueError("it must be a function of one value that returns what to store of it")  # noqa: TRY004 - see resolve
+    found: Callable[[Any], Any] = raw
+    return found
+
+
 def _journal_full(raw: Any) -> str:
     if raw not in {"drop_new", "block"}:
         raise ValueError('it must be "drop_new" or "block"')
@@ -360,7 +387,10 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "flush_on_sigterm": ("ASP_FLUSH_ON_SIGTERM", _flag),
     "exit_seconds": ("ASP_EXIT_SECONDS", _seconds),
     "capture_content": ("ASP_CAPTURE_CONTENT", _flag),
+    "content_max_bytes": ("ASP_CONTENT_MAX_BYTES", _content_bytes),
+    "redact": ("", _redact),  # a function has no variable
     "sample_rate": ("ASP_SAMPLE_RATE", _share),
+    "sample_costs": ("ASP_SAMPLE_COSTS", _flag),
     "strict": ("ASP_STRICT", _flag),
     "disabled": ("ASP_TELEMETRY_DISABLED", _flag),
     "auto_migrate": ("ASP_AUTO_MIGRATE", _flag),

@@ -1,5 +1,7 @@
 """Secrets in error messages and captured content never reach the database."""
 
+from time import perf_counter
+
 import pytest
 
 import asp_telemetry as asp
@@ -25,10 +27,14 @@ SECRETS = [
     ('{"access_token": "ya29.abcd1234"}', "ya29.abcd1234"),
     ("clientSecret=abcd1234efgh", "abcd1234efgh"),
     ("slack xoxb-123456789012-abcdefghij", "xoxb-123456789012-abcdefghij"),
+    ("no mailbox for ana.maria+test@mail.example.org.", "ana.maria"),
+    ("<josé@example.com> bounced", "josé"),
+    ("Set-Cookie: session=abcd1234", "abcd1234"),
 ]
 HARMLESS = [
     "rate limit reached, retry after 20 s", "input tokens: 1200", "the risk-averse basic plan",
-    "https://example.org/a@b", "max_tokens must be positive", "", "task-1234 failed", "pk-",
+    "https://example.org/a@b", "max_tokens must be positive", "", "task-1234 failed", "pk-", "@decorator",
+    "pip install left-pad@1.2.3", "a @ b.org", "x@localhost",
 ]  # fmt: skip
 
 
@@ -106,3 +112,28 @@ def test_captured_content_is_redacted(recorded):
     assert "example.org" in row["output"]
     stored = row["input"] + row["output"]
     assert not [secret for secret in ("hunter2", "swordfish", "abcdef123456") if secret in stored]
+
+
+LONG = 300_000
+HARD = [
+    "a" * LONG, "a@" * (LONG // 2), "a." * (LONG // 2) + "@", "x@" + "a." * (LONG // 2), "x@" + "1." * (LONG // 2),
+    "a@b" * (LONG // 3), "eyJ-" * (LONG // 4), "eyJ" * (LONG // 3), "eyJaaaaaaaa." * (LONG // 12),
+    "sk-" * (LONG // 3), "sk-a." * (LONG // 5), "://a:" * (LONG // 5), "://a:" + "b" * LONG, "token" * (LONG // 5),
+    "token" + " " * LONG, "token " * (LONG // 6), "bearer" + " " * LONG, "bearer " * (LONG // 7), "api_key=" * (LONG // 8),
+    "AIza" * (LONG // 4), "AKIA" * (LONG // 4), "ghp_" * (LONG // 4), "%+-." * (LONG // 4) + "@", "é" * LONG + "@",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HARD, ids=range(len(HARD)))
+def test_the_time_grows_with_the_text_and_no_faster(text):
+    """However a text is made, ten times as much of it takes about ten times as long: no pattern runs wild."""
+
+    def seconds(part):
+        started = perf_counter()
+        redact(part)
+        return perf_counter() - started
+
+    part = text[: len(text) // 10]
+    short, long = min(seconds(part) for _ in range(3)), min(seconds(text) for _ in range(2))
+    # A pattern that goes back over the text would take a hundred times as long.
+    assert long < max(60 * short, 0.1)

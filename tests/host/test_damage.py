@@ -122,4 +122,5 @@ def test_a_damaged_journal_is_drained_as_far_as_it_is_whole(
     latency = host.rows(
         "SELECT count(*), count(DISTINCT correlation_id) FROM agent_cost_vector WHERE metric_type = 'Latency'"
     )
-    assert latency[0][0] == latency[0][1] <= rows
+    # A flipped bit may say of a call that its trace is left out: its metrics are kept, its row is not.
+    assert latency[0][0] == latency[0][1] <= rows + (60 if damage is _flip else 0)

@@ -14,25 +14,27 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Context:
-    """Put facts into the scope of what a block tracks; usable with `with` and `async with`."""
+class Frame:
+    """Put a stand-in for the current span around what a block tracks; usable with `with` and `async with`."""
 
-    __slots__ = ("_facts", "_frame", "_outer")
+    __slots__ = ("_frame", "_outer")
 
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self._facts = facts
+    def __init__(self) -> None:
         self._frame: state.SpanList | None = None
         self._outer: state.SpanList | None = None
 
+    def made(self, outer: state.SpanList | None) -> state.SpanList | None:
+        """Make the stand-in; None leaves the block what surrounds it."""
+        raise NotImplementedError
+
     def __enter__(self) -> None:
         try:
-            outer = state.get_current()
-            scope = state.default_scope if outer is None else outer[SCOPE]
-            self._outer = outer
-            self._frame = child_frame(outer, scope.with_facts(**self._facts))
-            state.set_current(self._frame)
+            self._outer = state.get_current()
+            self._frame = self.made(self._outer)
+            if self._frame is not None:
+                state.set_current(self._frame)
         except Exception as error:
-            trouble("context() failed", error)
+            trouble(f"{type(self).__name__.lower()}() failed", error)
 
     def __exit__(self, *_: object) -> None:
         if self._frame is None:
@@ -49,6 +51,21 @@ class _Context:
         self.__exit__()
 
 
+class Context(Frame):
+    """Put facts into the scope of what a block tracks; made by `context()`."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        super().__init__()
+        self._facts = facts
+
+    def made(self, outer: state.SpanList | None) -> state.SpanList:
+        """Make the surrounding span with other facts."""
+        scope = state.default_scope if outer is None else outer[SCOPE]
+        return child_frame(outer, scope.with_facts(**self._facts))
+
+
 def context(
     *,
     user_id: str | None = None,
@@ -57,7 +74,7 @@ def context(
     environment: str | None = None,
     release: str | None = None,
     tags: list[str] | None = None,
-) -> _Context:
+) -> Context:
     """Set facts for every execution inside a block, with `with` or `async with`.
 
     Args:
@@ -88,7 +105,7 @@ def context(
         facts["tags"] = [identifier(tag) for tag in tags or ()]
     except Exception as error:
         trouble("context() was called with tags that are no list", error)
-    return _Context(facts)
+    return Context(facts)
 
 
 def propagate(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,9 +1,10 @@
 """The decorators `track_agent`, `track_tool` and `track`: everything that can be prepared once is prepared here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar, overload
 
 from asp_telemetry.capture.definition import Site
+from asp_telemetry.capture.state import let_capture
 from asp_telemetry.capture.wrappers import wrap_async_generator, wrap_coroutine, wrap_function, wrap_generator
 from asp_telemetry.guard import trouble
 
@@ -32,6 +33,8 @@ def track_agent(
     expected_usd: Any = None,
     expected_tokens: int | None = None,
     memory: bool = False,
+    capture_content: bool | None = None,
+    ignore_arguments: Iterable[str] = (),
 ) -> Decorator: ...
 def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
     """Track a function as an agent: `@track_agent` or `@track_agent("Planning", ...)`.
@@ -44,7 +47,8 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
         **options: name (the function's if left out); model, provider and version to record; task_id, a value or
             the path of one in the arguments, such as `"request.task_id"`; expected_usd and expected_tokens, what a
             call spends at most: inside a `budget()` so much is reserved for it; memory, whether to measure by how much
-            the process has grown during the call, as `Memory_Usage` in MB.
+            the process has grown during the call, as `Memory_Usage` in MB; capture_content, whether arguments and
+            result are stored, whatever the setting; ignore_arguments, names of those that never are.
 
     Returns:
         The decorated function, or a decorator.
@@ -73,13 +77,15 @@ def track_tool(
     version: str | None = None,
     task_id: str | None = None,
     memory: bool = False,
+    capture_content: bool | None = None,
+    ignore_arguments: Iterable[str] = (),
 ) -> Decorator: ...
 def track_tool(function_or_name: Any = None, /, **options: Any) -> Any:
     """Track a function as a tool; each call counts in the enclosing agent's `Tool_Calls`.
 
     Args:
         function_or_name: The tool's name; the function's if left out.
-        **options: version, task_id and memory, as in `track_agent`.
+        **options: version, task_id, memory, capture_content and ignore_arguments, as in `track_agent`.
 
     Returns:
         The decorated function, or a decorator.
@@ -110,6 +116,8 @@ def track(
     expected_usd: Any = None,
     expected_tokens: int | None = None,
     memory: bool = False,
+    capture_content: bool | None = None,
+    ignore_arguments: Iterable[str] = (),
 ) -> Decorator: ...
 def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any:
     """Track a function as any kind of execution.
@@ -117,7 +125,8 @@ def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any
     Args:
         function: The function, when used bare.
         kind: task, agent, generation, tool, chain, retriever, evaluator, guardrail, embedding or span.
-        **options: agent_role, name, model, provider, version, task_id, expected_usd, expected_tokens and memory, as in
+        **options: agent_role, name, model, provider, version, task_id, expected_usd, expected_tokens, memory,
+            capture_content and ignore_arguments, as in
             `track_agent`.
 
     Returns:
@@ -155,8 +164,15 @@ def _decorate(function: Any, kind: str, options: dict[str, Any]) -> Any:
 
     settings = dict(options)
     name = settings.pop("name", None) or getattr(function, "__name__", type(function).__name__)
-    task_of = _task_finder(inspect, function, settings.pop("task_id", None))
-    site = Site(name, kind, task_of=task_of, **settings)
+    parameters = _parameters(inspect, function)
+    task_of = _task_finder(inspect, parameters, settings.pop("task_id", None))
+    content = settings.pop("capture_content", None)
+    if content:
+        let_capture(None)
+    site = Site(
+        name, kind, task_of=task_of, content=content, parameters=_positional(inspect, parameters),
+        ignored=_ignored(settings.pop("ignore_arguments", ())), **settings,
+    )  # fmt: skip
     call = function if inspect.isroutine(function) else getattr(function, "func", type(function).__call__)
     if inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(call):
         wrapped = wrap_async_generator(function, site)
@@ -169,12 +185,33 @@ def _decorate(function: Any, kind: str, options: dict[str, Any]) -> Any:
     return wrapped
 
 
-def _task_finder(inspect: Any, function: Any, task_id: str | None) -> Any:
-    """Prepare the function that finds the task id in a call's arguments; None if there is nothing to find."""
+def _parameters(inspect: Any, function: Any) -> list[Any]:
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        parameters = []
+        return []
+
+
+def _positional(inspect: Any, parameters: list[Any]) -> tuple[str, ...]:
+    """Return the names of the parameters that take positional arguments, with a star before the one that takes many."""
+    marks = {
+        inspect.Parameter.POSITIONAL_ONLY: "",
+        inspect.Parameter.POSITIONAL_OR_KEYWORD: "",
+        inspect.Parameter.VAR_POSITIONAL: "*",
+    }
+    return tuple(
+        f"{marks[parameter.kind]}{parameter.name}" for parameter in parameters if parameter.kind in marks
+    )
+
+
+def _ignored(names: Any) -> frozenset[str]:
+    if isinstance(names, str):
+        raise TypeError(f"ignore_arguments={names!r} is one text; give a list of names: [{names!r}]")
+    return frozenset(names)
+
+
+def _task_finder(inspect: Any, parameters: list[Any], task_id: str | None) -> Any:
+    """Prepare the function that finds the task id in a call's arguments; None if there is nothing to find."""
     places = {parameter.name: place for place, parameter in enumerate(parameters)}
     if task_id is None:
         path = ["task_id"] if "task_id" in places else []

@@ -26,11 +26,15 @@ class Site:
         history: What its calls have spent inside budgets; budgets keep it here.
         memory: Whether the growth of the process's memory is measured.
         looks: Whether there is anything to do when a span begins, beyond making it: asked for on the hot path.
+        content: Whether arguments and results are stored; None leaves it to the setting.
+        parameters: The names of the positional parameters, for the content.
+        ignored: The names of the arguments that are never stored.
         encoded: The definition as JSON.
     """
 
     __slots__ = (
-        "_encoded", "agent", "expected", "facts", "flags", "history", "kind", "looks", "memory", "name", "task_of",
+        "_encoded", "agent", "content", "expected", "facts", "flags", "history", "ignored", "kind", "looks", "memory",
+        "name", "parameters", "task_of",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +50,9 @@ class Site:
         expected_usd: Any = None,
         expected_tokens: Any = None,
         memory: bool = False,
+        content: bool | None = None,
+        parameters: tuple[str, ...] = (),
+        ignored: frozenset[str] = frozenset(),
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is unknown; use one of {', '.join(sorted(KINDS))}")
@@ -58,6 +65,9 @@ class Site:
         self.history: Any = None
         self.memory = memory
         self.looks = task_of is not None or memory or kind == "tool"
+        self.content = content
+        self.parameters = parameters
+        self.ignored = ignored
         self.facts = {
             "name": identifier(name, 200),
             "kind": kind,

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.answers.table import read_answers
+from asp_telemetry.capture.content import redacted_message
 from asp_telemetry.capture.encoder import MAX_IDENTIFIER, clean, encode, identifier, shown
 from asp_telemetry.capture.memory import resident_bytes
-from asp_telemetry.capture.redaction import redact
 from asp_telemetry.capture.sightings import Sightings
 from asp_telemetry.capture.tools import agent_of, not_run
 from asp_telemetry.guard import describe, trouble
@@ -24,6 +24,9 @@ _MANY_ANSWERS = 256
 _MOST_ANSWERS = 800
 _SMALL_PROMPT = 100_000
 _SAME = ("model", "provider", "service_tier", "speed")
+_COSTS = frozenset(
+    {"usage", "cost", "cost_source", "metrics", "first_token_ns", "attempts", "asked", "resident"}
+)
 _COUNTS = tuple(name for name in Usage._fields if name not in (*_SAME, "response_id"))
 
 
@@ -64,6 +67,7 @@ class Details:
     error: tuple[str, str] | None = None
     input: Any = None
     output: Any = None
+    prompt: str | None = None
     chunks: int | None = None
     first_token_ns: int | None = None
     source: str | None = None
@@ -78,6 +82,15 @@ class Details:
 
     def encoded(self, span: state.SpanList) -> bytes | None:
         """Return the details of a span that has ended as JSON, or None if there are none."""
+        payload = self._payload(span)
+        return encode(payload) if payload else None
+
+    def encoded_costs(self, span: state.SpanList) -> bytes | None:
+        """Return as JSON what becomes metrics, or None if nothing does."""
+        payload = {name: value for name, value in self._payload(span).items() if name in _COSTS}
+        return encode(payload) if payload else None
+
+    def _payload(self, span: state.SpanList) -> dict[str, Any]:
         payload = dict(self.__dict__)
         payload.pop("explicit", None)
         payload.pop("hold", None)
@@ -96,7 +109,7 @@ class Details:
             payload["asked"] = not_run(span[FLAGS], self.asked, self.called)
         if self.resident is not None:
             payload["resident"] = (self.resident[0], resident_bytes())
-        return encode(payload) if payload else None
+        return payload
 
 
 def _fitting(usage: Usage) -> list[Any]:
@@ -231,7 +244,7 @@ def _sum(one: Any, other: Any) -> Any:
 
 def add_error(span: state.SpanList, error: BaseException) -> None:
     """Note how an execution failed: the type's name, and the message without secrets."""
-    details_of(span).error = (type(error).__name__, redact(clean(describe(error))))
+    details_of(span).error = (type(error).__name__, redacted_message(clean(describe(error))))
 
 
 def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) -> None:

@@ -21,7 +21,7 @@ _MAX_BYTES = 96 * 1024
 _MAX_ITEMS = 1_000
 _MAX_DEPTH = 12
 _MAX_VALUES = 20_000
-_SHEDDABLE = ("output", "input", "metadata", "tags")
+_SHEDDABLE = ("output", "input", "prompt", "metadata", "tags")
 _orjson: Any = None
 _name_of_class: Any = type.__dict__["__name__"].__get__  # a metaclass may have put a trap over `__name__`
 
@@ -183,6 +183,27 @@ def shortened(text: str, limit: int = MAX_TEXT) -> str:
         return text
     digest = _sha256(text.encode("utf-8", "surrogatepass"))
     return f"{text[:limit]}… ({len(text)} characters, sha256 {digest})"
+
+
+def shortened_bytes(text: str, limit: int) -> str:
+    """Cut a text whose UTF-8 is too long, at a whole character, and say its length and SHA-256.
+
+    Example:
+        >>> shortened_bytes("abcdef", 3)[:18]
+        'abc… (6 bytes, sha'
+    """
+    if len(text) * 4 <= limit:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) <= limit:
+        return text
+    return f"{data[:limit].decode('utf-8', 'ignore')}… ({len(data)} bytes, sha256 {_sha256(data)})"
+
+
+def json_text(value: Any) -> bytes:
+    """Write a plain value as JSON."""
+    data: bytes = _encoder().dumps(value)
+    return data
 
 
 def _sha256(data: bytes | bytearray | memoryview) -> str:

@@ -4,27 +4,24 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 
 from asp_telemetry.capture import state
+from asp_telemetry.capture.content import call_content, captures, content
 from asp_telemetry.capture.definition import Expectation, Scope, Site
 from asp_telemetry.capture.details import Details, add_error, details_of, detect
-from asp_telemetry.capture.encoder import plain
 from asp_telemetry.capture.memory import resident_bytes
-from asp_telemetry.capture.redaction import redact_values
 from asp_telemetry.capture.tools import count_tool
 from asp_telemetry.errors import BudgetExceeded
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import (
-    AGENT,
     CLOCK,
     DETAILS,
     FLAGS,
-    ITERATION,
     PARENT,
+    PARENT_ID,
+    RETRIES,
     SCOPE,
     SITE,
     SPAN_ID,
     STATE,
-    TRACE_HIGH,
-    TRACE_LOW,
     Flag,
     Kind,
     Status,
@@ -38,7 +35,7 @@ _CANCELLED = int(Status.CANCELLED)
 _UNSAMPLED = int(Flag.UNSAMPLED)
 _INCOMPLETE = int(Flag.INCOMPLETE)
 _NESTED = int(Flag.NESTED)
-_IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
+IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
 _FINISHED = state.FINISHED
 _FOREIGN = state.FOREIGN
 
@@ -84,7 +81,7 @@ def begin(
         span = [
             started, span_id, span_id, 0, site, scope, agent, 1, site.flags, started, 0, parent, None, 0, 0,
         ]  # fmt: skip
-        if state.sample_rate < 1.0 and _is_left_out(span_id ^ started):
+        if state.sample_rate < 1.0 and is_left_out(span_id ^ started):
             span[FLAGS] |= _UNSAMPLED
     elif agent is None:
         span = [
@@ -95,11 +92,11 @@ def begin(
         flags = parent[8]
         span = [
             parent[0], parent[1], span_id, parent[2], site, parent[5], agent, 1,
-            site.flags | flags & _UNSAMPLED | flags >> _IN_AGENT_SHIFT & _NESTED, started, 0, parent, None, 0, 0,
+            site.flags | flags & _UNSAMPLED | flags >> IN_AGENT_SHIFT & _NESTED, started, 0, parent, None, 0, 0,
         ]  # fmt: skip
     state.live[span_id] = span
     _set_current(span)
-    if site.looks or state.capture_content:
+    if site.looks or state.may_capture:
         _look_at_call(span, site, args, kwargs or {})
     if span[5].budget is not None:
         _ask_budget(span, expected)
@@ -118,10 +115,11 @@ def _ask_budget(span: state.SpanList, expected: Expectation | None) -> None:
         trouble("a budget could not be asked", error)
 
 
-def _is_left_out(number: int) -> bool:
-    """Decide whether a trace is not among the sampled ones, by the leading bits of its scattered number.
+def is_left_out(number: int) -> bool:
+    """Decide whether a trace is not among the sampled ones, by the leading bits of its scattered id.
 
-    Not by `random`: that sequence belongs to the host, who may have seeded it.
+    So the decision can be repeated by whoever knows the id; in other processes it arrives with `traceparent`. Not by
+    `random`: that sequence belongs to the host, who may have seeded it.
     """
     return (number * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) >= state.sample_rate * 2.0**64
 
@@ -134,8 +132,11 @@ def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwarg
             task_id = site.task_of(args, kwargs)
             if task_id is not None:
                 enter_task(span, span[SCOPE].with_task(task_id))
-        if state.capture_content:
-            details_of(span).input = redact_values(plain({"args": args, "kwargs": kwargs}))
+        if state.may_capture and captures(span):
+            details = details_of(span)
+            details.input, prompt = call_content(site, args, kwargs)
+            if prompt is not None and not span[PARENT_ID]:
+                details.prompt = prompt
         if site.memory:
             details_of(span).resident = (resident_bytes(), None)
     except Exception as error:
@@ -166,14 +167,16 @@ def finish(span: state.SpanList, result: Any = None) -> None:
         if result is not None:
             if type(result) not in _PLAIN:
                 detect(span, result)
-            if state.capture_content:
-                details_of(span).output = redact_values(plain(result))
+            if state.may_capture and captures(span):
+                details_of(span).output = content(result)
         details = span[12]
         if span[8] & _UNSAMPLED == 0 or span[4].kind == "task":
             state.append(
                 _EXECUTION, _SUCCESS, duration, span, None if details is None else details.encoded(span)
             )
-        if details is not None and details.hold is not None:
+        else:
+            append_costs(_SUCCESS, duration, span)
+        if details is not None:
             _settle(details)
     except Exception as error:
         _settle(span[12])
@@ -205,7 +208,9 @@ def fail(span: state.SpanList, error: BaseException) -> None:
             state.append(
                 _EXECUTION, status, duration, span, None if details is None else details.encoded(span)
             )
-        if details is not None and details.hold is not None:
+        else:
+            append_costs(status, duration, span)
+        if details is not None:
             _settle(details)
     except Exception as failure:
         _settle(span[DETAILS])
@@ -247,9 +252,22 @@ def submit(span: state.SpanList, status: int, duration: int) -> None:
     try:
         if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
             state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded(span))
+        else:
+            append_costs(status, duration, span)
     except Exception as failure:
         trouble("a closed span could not be recorded", failure)
     span[DETAILS] = None
+
+
+def append_costs(status: int, duration: int, span: state.SpanList) -> None:
+    """Hand over what an execution of a trace that is left out has cost, unless told not to: sums stay true."""
+    if not state.sample_costs:
+        return
+    details, site = span[DETAILS], span[SITE]
+    payload = None if details is None else details.encoded_costs(span)
+    # Those of other kinds have no metrics but what their details hold; a fix has its wall time.
+    if payload or site.kind in {"agent", "tool"} or span[RETRIES] or span[SCOPE].facts.get("fixing"):
+        state.append(_EXECUTION, status, duration, span, payload)
 
 
 def leave_out_of_turn(span: state.SpanList) -> None:
@@ -312,65 +330,3 @@ def child_frame(span: state.SpanList | None, scope: Scope) -> state.SpanList:
     frame[PARENT] = span
     frame[DETAILS] = None
     return frame
-
-
-def begin_timed(
-    site: Site,
-    parent: state.SpanList | None,
-    *,
-    trace: tuple[int, int],
-    span_id: int,
-    started: int,
-    scope: Scope | None = None,
-    remote_parent: int = 0,
-) -> state.SpanList:
-    """Make the span of an execution that another tracer times and names; it never becomes the current one.
-
-    Args:
-        site: What is executed.
-        parent: The execution around it, whose trace it belongs to; None where there is none in this process.
-        trace: The high and the low half of the trace's id, for want of a parent.
-        span_id: The other tracer's id of it, 0 < span_id < 2**64.
-        started: When it began, in ns since the epoch.
-        scope: What it belongs to, where that differs from the parent's.
-        remote_parent: The id of the span around it in another process, for want of a parent.
-
-    Returns:
-        The span, to be given to `finish_timed`.
-    """
-    state.next_id()  # not used, but the first one wakes the recorder
-    agent = site.agent
-    if parent is None or not parent[SPAN_ID]:
-        flags = site.flags | (_UNSAMPLED if state.sample_rate < 1.0 and _is_left_out(trace[1]) else 0)
-        return [
-            *trace, span_id, remote_parent, site, scope or state.default_scope, agent, 1, flags, started, 0, None, None,
-            0, 0,
-        ]  # fmt: skip
-    flags = parent[FLAGS]
-    if agent is not None:
-        flags = site.flags | flags & _UNSAMPLED | flags >> _IN_AGENT_SHIFT & _NESTED
-    return [
-        parent[TRACE_HIGH], parent[TRACE_LOW], span_id, parent[SPAN_ID], site, scope or parent[SCOPE],
-        agent or parent[AGENT], parent[ITERATION] if agent is None else 1, flags, started, 0, None, None, 0, 0,
-    ]  # fmt: skip
-
-
-def finish_timed(span: state.SpanList, status: Status, duration: int) -> None:
-    """Hand an execution that another tracer has timed to the journal.
-
-    Args:
-        span: What `begin_timed` made, with its details.
-        status: How it ended.
-        duration: How long it took, in ns.
-    """
-    span[STATE] = _FINISHED
-    details = span[DETAILS]
-    span[DETAILS] = None
-    if not span[FLAGS] & _UNSAMPLED:
-        state.append(
-            _EXECUTION,
-            int(status),
-            max(duration, 0),
-            span,
-            None if details is None else details.encoded(span),
-        )

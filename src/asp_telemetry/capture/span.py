@@ -7,8 +7,9 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.checks import counted_usage
 from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.answers.table import Answer, read_answers
+from asp_telemetry.capture.content import captures, content
 from asp_telemetry.capture.definition import Expectation, Site, expectation, site_for
-from asp_telemetry.capture.details import add_cost, add_metric, add_usage, details_of, exact
+from asp_telemetry.capture.details import Details, add_cost, add_metric, add_usage, details_of, exact
 from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.guard import trouble
@@ -16,6 +17,7 @@ from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.layout import (
     ITERATION,
     PARENT,
+    PARENT_ID,
     RETRIES,
     SITE,
     SPAN_ID,
@@ -179,12 +181,23 @@ class Span:
             self._span[RETRIES] += 1
         return Attempt(self._span, is_counted=is_counted)
 
-    def set(self, *, metadata: dict[str, Any] | None = None, tags: list[str] | None = None) -> None:
-        """Add metadata and tags.
+    def set(
+        self,
+        *,
+        metadata: dict[str, Any] | None = None,
+        tags: list[str] | None = None,
+        input: Any = None,  # noqa: A002 - the name of the column
+        output: Any = None,
+        prompt: str | None = None,
+    ) -> None:
+        """Add metadata and tags, and content where that is captured.
 
         Args:
             metadata: Any values by name; those of the same name are replaced.
             tags: Short texts; each is kept once.
+            input: What went in; like the next two stored only if content is captured, without secrets.
+            output: What came out.
+            prompt: What the user asked for; kept on the root of a trace.
         """
         if not self._check("set"):
             return
@@ -196,8 +209,18 @@ class Span:
                 details.tags = list(
                     dict.fromkeys([*(details.tags or ()), *(identifier(tag) for tag in tags)])
                 )
+            if (input is not None or output is not None or prompt is not None) and captures(self._span):
+                self._set_content(details, input, output, prompt)
         except Exception as error:
             trouble("set() failed", error)
+
+    def _set_content(self, details: Details, given: Any, output: Any, prompt: str | None) -> None:
+        if given is not None:
+            details.input = content(given)
+        if output is not None:
+            details.output = content(output)
+        if prompt is not None and not self._span[PARENT_ID]:
+            details.prompt = content(str(prompt))
 
     def _check(self, what: str) -> bool:
         span = self._span
@@ -341,7 +364,8 @@ def operation_span() -> state.SpanList | None:
     found = state.get_current()
     while found is not None and found[SITE] is not None and found[PARENT] is not None and _is_frame(found):
         found = found[PARENT]
-    return None if found is None or not found[SPAN_ID] or found[STATE] else found
+    # What has no site is no execution of this process: a context without a span, or a caller's span elsewhere.
+    return None if found is None or found[SITE] is None or found[STATE] else found
 
 
 def _is_frame(found: state.SpanList) -> bool:

@@ -33,10 +33,24 @@ ledger_number = 0
 
 enabled = True
 capture_content = False
+may_capture = False
+"""Whether any call's content may be stored: everywhere, or where a decorator asks for it."""
+_decorators_capture = False
 sample_rate = 1.0
 private_prices: Any = None
 """The user's own prices, for whoever prices an answer in its caller's thread."""
+sample_costs = True
 default_scope = Scope({})
+
+
+def let_capture(everywhere: bool | None) -> None:
+    """Set whether content is stored; None notes that one of the decorators asks for it."""
+    global capture_content, may_capture, _decorators_capture
+    if everywhere is None:
+        _decorators_capture = True
+    else:
+        capture_content = everywhere
+    may_capture = capture_content or _decorators_capture
 
 
 def at_first_span() -> None:

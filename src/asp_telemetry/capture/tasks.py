@@ -60,10 +60,12 @@ class Task(Span):
             tags: Short texts on the task's execution.
             **facts: project_id, task_type, task_description, requirements_text, semantic_units,
                 estimated_complexity, actual_complexity, estimated_cost_vector, components_affected,
-                bootstrap_phase, human_reviewed, human_corrections, user_id.
+                bootstrap_phase, human_reviewed, human_corrections, user_id; and input, output, prompt, as `Span.set`
+                takes them.
         """
-        if tags is not None:
-            super().set(tags=tags)
+        content = {name: facts.pop(name) for name in ("input", "output", "prompt") if name in facts}
+        if tags is not None or content:
+            super().set(tags=tags, **content)
         if metadata is not None:
             facts["metadata"] = metadata
         if facts and not self._span[STATE]:

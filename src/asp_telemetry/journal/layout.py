@@ -47,6 +47,7 @@ class Kind(IntEnum):
     DEFECT = 4
     DEFECT_UPDATE = 5
     BOOTSTRAP = 6
+    ENDPOINT = 7
     SITE = 32
     SCOPE = 33
     VOID = 62

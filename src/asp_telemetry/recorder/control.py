@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from asp_telemetry import guard
-from asp_telemetry.capture import state
+from asp_telemetry.capture import content, state
 from asp_telemetry.capture.collecting import hold_contexts
 from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
@@ -47,9 +47,10 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
         **settings: project_id, user_id, environment, release: facts on every row. writer: whether this process
             drains its journal itself. flush_on_sigterm: whether SIGTERM flushes first. journal_dir,
             journal_max_bytes, journal_full ("drop_new" or "block"), block_seconds, exit_seconds, capture_content,
-            sample_rate, strict, disabled. auto_migrate: whether the writer may bring a PostgreSQL database to the
-            current schema; an SQLite file always is. prices: a TOML or JSON file of your own prices, which beat the list.
-            otlp: True or a URL, to send every execution to an OpenTelemetry receiver, too.
+            content_max_bytes, redact, sample_rate, sample_costs, strict, disabled. auto_migrate: whether the writer may
+            bring a PostgreSQL database to the current schema; an SQLite file always is. prices: a TOML or JSON file of
+            your own prices, which beat the list. otlp: True or a URL, to send every execution to an OpenTelemetry
+            receiver, too.
 
     Raises:
         ConfigurationError: If a value cannot be used, or differs from what is in force without `replace`.
@@ -122,9 +123,11 @@ def _apply(settings: "Settings") -> None:
         state.ledger_number += 1
     _ledger = settings.destination
     state.default_scope = Scope(dict(settings.scope_facts))
-    state.capture_content = settings.capture_content
+    state.let_capture(settings.capture_content)
+    content.max_bytes, content.user_redact = settings.content_max_bytes, settings.redact
     state.sample_rate = settings.sample_rate
     state.private_prices = settings.prices
+    state.sample_costs = settings.sample_costs
     state.enabled = not settings.disabled
     guard.be_strict(settings.strict)
 

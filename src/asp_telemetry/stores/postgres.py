@@ -166,6 +166,8 @@ class PostgresStore:
         await self._unnest("finish_trace", TRACE_COLUMNS, rows[Change.FINISH_TRACE])
         if rows[Change.BOOTSTRAP]:
             await self._fetch("insert_bootstrap", facts_json(rows[Change.BOOTSTRAP]))
+        if rows[Change.ENDPOINT]:
+            await self._fetch("insert_endpoint_calls", facts_json(rows[Change.ENDPOINT]))
         if batch.rejections:
             rejected = [
                 {**rejection._asdict(), "reason": rejection.reason.replace("\0", "\ufffd")}

@@ -160,6 +160,7 @@ class SqliteStore:
         await self._run_many(self._sql["merge_defect"], rows[Change.DEFECT])
         await self._run_many(self._sql["resolve_defect"], rows[Change.RESOLVE_DEFECT])
         await self._run_many(self._sql["insert_bootstrap"], rows[Change.BOOTSTRAP])
+        await self._run_many(self._sql["insert_endpoint_call"], rows[Change.ENDPOINT])
         touched = {entry.task_id for entry in entries if entry.task_id is not None}
         resolved = [row["defect_id"] for row in rows[Change.RESOLVE_DEFECT]]
         if resolved:

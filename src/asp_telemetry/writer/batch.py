@@ -11,7 +11,7 @@ TRACE_COLUMNS = (
     "correlation_id", "root_id", "parent_id", "session_id", "user_id", "environment", "release", "agent_iteration",
     "subtask_id", "source", "kind", "name", "agent_role", "task_id", "started_at", "completed_at", "duration_ms",
     "status", "success", "error_message", "error_type", "context", "tags", "usage", "input", "output", "created_at",
-    "updated_at",
+    "updated_at", "prompt_text",
 )  # fmt: skip
 
 METRIC_COLUMNS = (
@@ -23,7 +23,8 @@ METRIC_COLUMNS = (
 class Change(IntEnum):
     """Say what a record does to the database, in the order in which a batch is applied.
 
-    INSERT_TRACE is an execution too short to have been seen open; FINISH_TRACE replaces an open or abandoned row.
+    INSERT_TRACE is an execution too short to have been seen open; FINISH_TRACE replaces an open or abandoned row. COSTS
+    is one whose trace is left out by sampling: its metrics are written, its row is not.
     """
 
     TASK = 1
@@ -33,6 +34,8 @@ class Change(IntEnum):
     DEFECT = 5
     RESOLVE_DEFECT = 6
     BOOTSTRAP = 7
+    COSTS = 8
+    ENDPOINT = 9
 
 
 class Entry(NamedTuple):

@@ -13,6 +13,7 @@ _NAME, _DURATION, _CREATED_AT, _TASK_ID = (
     TRACE_COLUMNS.index(name) for name in ("name", "duration_ms", "created_at", "task_id")
 )
 _TYPE, _VALUE = (METRIC_COLUMNS.index(name) for name in ("metric_type", "metric_value"))
+_ENDED = frozenset({Change.INSERT_TRACE, Change.FINISH_TRACE, Change.COSTS})
 _PLACES = {"Tokens_In": "tokens", "Tokens_Out": "tokens", "API_Cost": "api_cost_usd", "Retries": "retries"}
 
 
@@ -28,7 +29,7 @@ def efforts(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        if entry.fixing is None or entry.change not in {Change.INSERT_TRACE, Change.FINISH_TRACE}:
+        if entry.fixing is None or entry.change not in _ENDED:
             continue
         row = entry.row
         effort = found.setdefault(

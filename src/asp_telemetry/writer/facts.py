@@ -1,10 +1,11 @@
-"""Turns the facts of tasks, defects and bootstrap metrics into columns; what they hold the database checks."""
+"""Turns the facts of tasks, defects, bootstrap metrics and endpoint calls into columns; what they hold the database checks."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from asp_telemetry.clock import utc_text
 from asp_telemetry.writer.definitions import ScopeFacts
 
 _TASK_JSON = {
@@ -25,6 +26,11 @@ _DEFECT_PLAIN = (
 _BOOTSTRAP_PLAIN = (
     "capability_name", "capability_mode", "tasks_completed", "tasks_required_for_graduation", "primary_metric_name",
     "primary_metric_value", "primary_metric_target", "metric_direction", "graduation_criteria_met", "graduation_notes",
+)  # fmt: skip
+
+_ENDPOINT_PLAIN = (
+    "id", "service_name", "endpoint_path", "http_method", "response_status", "success", "error_message", "error_type",
+    "retry_count",
 )  # fmt: skip
 
 
@@ -78,6 +84,25 @@ def bootstrap_columns(facts: dict[str, Any], moment: str) -> dict[str, Any]:
         columns[name] = _utc(facts[name]) if name in facts else moment
     columns["secondary_metrics_json"] = _json(facts.get("secondary_metrics_json"))
     columns["metadata"] = _json(facts.get("metadata"))
+    return columns
+
+
+def endpoint_columns(facts: dict[str, Any], execution: str | None, now: str) -> dict[str, Any]:
+    """Return the columns of an endpoint call.
+
+    Args:
+        facts: What was recorded, `id` among it.
+        execution: The execution that called or was called, if any; else the call stands for itself.
+        now: When the row is written, UTC text.
+    """
+    columns = _plain(facts, _ENDPOINT_PLAIN)
+    columns["correlation_id"] = execution or facts["id"]
+    started, duration = facts["started_ns"], facts["duration_ns"]
+    columns["started_at"], columns["completed_at"] = utc_text(started), utc_text(started + duration)
+    columns["duration_ms"] = f"{duration // 1_000_000}.{duration % 1_000_000:06d}"
+    for name in ("request_body", "response_body", "headers", "context"):
+        columns[name] = _json(facts.get(name))
+    columns["created_at"] = now
     return columns
 
 

@@ -15,7 +15,7 @@ from asp_telemetry.journal.reader import Record
 from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import TRACE_COLUMNS, Change, Entry, Row
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
-from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, task_columns
+from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, endpoint_columns, task_columns
 from asp_telemetry.writer.money import MANUAL, Money, Value
 
 OPEN_AFTER_NS = 1_000_000_000
@@ -32,6 +32,7 @@ _STATUS = {
 }
 _EXECUTION, _OPEN = int(Kind.EXECUTION), int(Kind.OPEN)
 _NESTED, _INCOMPLETE, _IN_AGENT = int(Flag.NESTED), int(Flag.INCOMPLETE), int(Flag.IN_AGENT)
+_UNSAMPLED = int(Flag.UNSAMPLED)
 _MEASURED = frozenset({"asked", "attempts", "resident"})
 _MB = 1_000_000
 _ASKED = '{"source":"answer"}'
@@ -99,6 +100,10 @@ class RowBuilder:
         if kind == Kind.BOOTSTRAP:
             row = bootstrap_columns(facts, moment)
             return Entry(lane, record.sequence, record.end, Change.BOOTSTRAP, row)
+        if kind == Kind.ENDPOINT:
+            return Entry(
+                lane, record.sequence, record.end, Change.ENDPOINT, endpoint_columns(facts, owner, self.now)
+            )
         raise ValueError(f"a record of kind {kind} is unknown to this version")
 
     def _open(self, lane: str, record: Record, scope: ScopeFacts, facts: dict[str, Any]) -> Entry:
@@ -134,30 +139,43 @@ class RowBuilder:
             values.append(("Tool_Calls", "1", "count", None, None, None))
         if slot[15]:
             values.append(("Retries", str(slot[15]), "count", None, None, None))
-        usage: str | None = None
-        if payload:
-            if "first_token_ns" in payload:
-                first = milliseconds(payload["first_token_ns"])
-                values.append(("Time_To_First_Token", first, "ms", site.model, site.provider, None))
-            if "usage" in payload or "cost" in payload:
-                usage, reason = self._money.account(payload, site, slot[9], values)
-                if reason is not None:
-                    context["unpriced"] = reason
-            values.extend(
-                (*metric, None, None, MANUAL if metric[0] == "API_Cost" else None)
-                for metric in payload.get("metrics", ())
-            )
-            if not payload.keys().isdisjoint(_MEASURED):
-                _add_measured(payload, values, context)
+        usage = self._account(payload, site, slot[9], values, context) if payload else None
         status = _STATUS.get(slot[1], "error")
         row = self._trace(record, site, scope, status, lasted, payload, context, usage)
         metrics = self._metrics(record, site, scope, row, values) if values else ()
         is_run = site.kind == "task" and scope.task_id is not None
         change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
+        if slot[2] & _UNSAMPLED and site.kind != "task":
+            change = Change.COSTS
         return _new_tuple(
             Entry,
             (lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing),
         )
+
+    def _account(
+        self,
+        payload: dict[str, Any],
+        site: SiteFacts,
+        started_ns: int,
+        values: list[Value],
+        context: dict[str, Any],
+    ) -> str | None:
+        """Append the values that an execution's details hold; return the trace's usage as JSON."""
+        usage: str | None = None
+        if "first_token_ns" in payload:
+            first = milliseconds(payload["first_token_ns"])
+            values.append(("Time_To_First_Token", first, "ms", site.model, site.provider, None))
+        if "usage" in payload or "cost" in payload:
+            usage, reason = self._money.account(payload, site, started_ns, values)
+            if reason is not None:
+                context["unpriced"] = reason
+        values.extend(
+            (*metric, None, None, MANUAL if metric[0] == "API_Cost" else None)
+            for metric in payload.get("metrics", ())
+        )
+        if not payload.keys().isdisjoint(_MEASURED):
+            _add_measured(payload, values, context)
+        return usage
 
     def _metrics(
         self, record: Record, site: SiteFacts, scope: ScopeFacts, trace: Row, values: list[Value]
@@ -229,6 +247,7 @@ class RowBuilder:
             _json(payload["output"]) if "output" in payload else None,
             self.now,
             self.now,
+            payload.get("prompt"),
         )
 
     def _context_text(

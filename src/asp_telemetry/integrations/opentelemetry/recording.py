@@ -6,9 +6,9 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.details import Details, add_usage, claim, details_of
 from asp_telemetry.capture.encoder import clean, identifier, plain
-from asp_telemetry.capture.lifecycle import finish_timed
 from asp_telemetry.capture.redaction import redact, redact_values
 from asp_telemetry.capture.sightings import announce, is_recorded
+from asp_telemetry.capture.timed import finish_timed
 from asp_telemetry.guard import trouble
 from asp_telemetry.integrations.opentelemetry.content import content_of
 from asp_telemetry.integrations.opentelemetry.kinds import (

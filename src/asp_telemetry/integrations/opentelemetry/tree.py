@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Scope, site_for
 from asp_telemetry.capture.encoder import identifier
-from asp_telemetry.capture.lifecycle import begin_timed
+from asp_telemetry.capture.timed import begin_timed
 from asp_telemetry.integrations.opentelemetry.kinds import (
     Attributes,
     attributes_of,
