@@ -23,6 +23,7 @@ METRICS = {
     "Tokens_Reasoning": "reasoning_tokens",
     "Tokens_Audio_In": "input_audio_tokens",
     "Tokens_Audio_Out": "output_audio_tokens",
+    "Tool_Calls": "tool_calls",
 }
 
 

@@ -122,13 +122,15 @@ def test_a_window_leaves_old_spending_out(ledger):
             assert b.spent.tokens == 30
 
 
-def test_unsampled_and_open_executions_count(ledger):
-    """What has no row yet, or never gets one, counts all the same in the process that spends it."""
-    asp.configure(ledger.url, strict=True, replace=True, sample_rate=0.0)
+@pytest.mark.parametrize("sample_costs", [True, False])
+def test_unsampled_and_open_executions_count(ledger, sample_costs):
+    """What has no row yet, or never gets one, counts all the same in the process that spends it, and counts once."""
+    asp.configure(ledger.url, strict=True, replace=True, sample_rate=0.0, sample_costs=sample_costs)
     with here(), asp.budget(tokens=100, per="user", shared=True) as b:
         with asp.span("x", kind="generation") as s:
             s.record_usage(answer(30))
             assert b.spent.tokens == 30
+        assert asp.flush(timeout=20).complete
         b._account().ask().wait(10)
         assert (b.spent.tokens, b._account()._waiting) == (30, {})
 

@@ -5,6 +5,7 @@ import builtins
 import gc
 import importlib
 import json
+import mmap
 import os
 
 import pytest
@@ -25,8 +26,11 @@ def _emptied():
 
 
 def grow(size=40):
-    """Make the process grow by a number of MB: pages count once they are written."""
-    kept.append(b"x" * (size * MB))
+    """Make the process grow by a number of MB: new pages, not those that others have left, and each is written to."""
+    pages = mmap.mmap(-1, size * MB)
+    for place in range(0, size * MB, mmap.PAGESIZE):
+        pages[place] = 1
+    kept.append(pages)
 
 
 def plain():

@@ -1,12 +1,18 @@
 """A Celery worker goes on with the trace of who sent it a task."""
 
 import celery
+import celery.signals
 import pytest
 from celery.contrib.testing.worker import start_worker
 
 import asp_telemetry as asp
 
 app = celery.Celery("tests", broker="memory://", backend="cache+memory://")
+
+
+@celery.signals.setup_logging.connect
+def leave_logging_alone(**_):
+    """Keep the worker from switching off the loggers of other tests: who is connected here is asked to do it."""
 
 
 @app.task(bind=True, name="tests.work")

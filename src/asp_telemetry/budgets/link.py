@@ -129,7 +129,7 @@ class Link:
         cost = None if usage is None else cost_of(usage, span[SITE], span[STARTED])
         around = enclosing(span[PARENT]) if details.hold is None else None
         execution = None
-        if not span[FLAGS] & _UNSAMPLED:
+        if state.sample_costs or not span[FLAGS] & _UNSAMPLED:
             execution = execution_uuid(span[TRACE_HIGH], span[SPAN_ID])
         claims = [(link.budget, account) for link in self.chain() if (account := link.account_of(span))]
         warnings: list[Callable[[], None]] = []
