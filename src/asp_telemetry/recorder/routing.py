@@ -60,8 +60,8 @@ def here() -> "Diversion | None":
     if not diversions:
         return None
     span = state.get_current()
-    scope = state.default_scope if span is None else span[SCOPE]
-    return None if scope is None else diversions.get(scope.facts.get(BLOCK))
+    mark = state.default_scope.facts.get(BLOCK) if span is None else mark_of(span)
+    return None if mark is None else diversions.get(mark)
 
 
 def mark_of(span: state.SpanList) -> str | None:
