@@ -15,7 +15,7 @@ from urllib.parse import quote
 from asp_telemetry import guard
 from asp_telemetry.capture import state
 from asp_telemetry.capture.lifecycle import child_frame, leave_out_of_turn
-from asp_telemetry.errors import AspTelemetryError
+from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.journal.outlet import find_journals
 from asp_telemetry.recorder import control
 from asp_telemetry.recorder.diversion import Diversion
@@ -33,12 +33,13 @@ from asp_telemetry.records import (
     RejectedRecord,
     TaskMetadata,
 )
-from asp_telemetry.settings import resolve
+from asp_telemetry.settings import NAMES, resolve
 from asp_telemetry.testing.template import lay_down
 
 R = TypeVar("R", bound=Record)
 
 _FLUSH_SECONDS = 10.0
+_PLACES = frozenset({"database", "journal_dir", "writer", "flush_on_sigterm", "auto_migrate"})
 _DATABASE_NAME = "telemetry.db"
 
 
@@ -307,16 +308,20 @@ def capture(
         ...     with asp.task("TASK-001"), asp.span("plan", kind="agent") as span:
         ...         span.record_usage(input_tokens=1200, output_tokens=80, model="gpt-4o-mini", provider="openai")
         >>> [(execution.name, execution.status) for execution in recorded.executions]
-        [('TASK-001', 'success'), ('plan', 'success')]
+        [('task', 'success'), ('plan', 'success')]
         >>> [metric.metric_value for metric in recorded.metrics if metric.metric_type == "API_Cost"]
         [Decimal('0.0002280000')]
-        >>> recorded.tasks[0].status
-        'completed'
+        >>> [(task.task_id, task.status) for task in recorded.tasks]
+        [('TASK-001', 'completed')]
     """
-    unknown = sorted({"database", "journal_dir", "writer", "disabled"} & set(settings))
-    if unknown:
-        raise AspTelemetryError(
-            f"capture() got {', '.join(unknown)}=, but always records into a database of its own; use folder= to say where"
+    refused = sorted(set(settings) & _PLACES)
+    if refused:
+        raise ConfigurationError(
+            f"capture() was called with {', '.join(refused)}, but records into a database of its own; use folder= to say where"
         )
-
+    unknown = sorted(set(settings) - NAMES)
+    if unknown:
+        raise ConfigurationError(
+            f"capture() has no setting named {', '.join(unknown)}; it knows {', '.join(sorted(NAMES - _PLACES))}"
+        )
     return Recording(None if folder is None else Path(folder), everywhere, settings)
