@@ -74,6 +74,7 @@ def test_the_complete_record_is_the_same_in_every_run():
         "duration_ms": Decimal("1500.000000"),
         "status": "success",
         "success": True,
+        "context": {"project_id": "P", "version": "1.2.3"},
         "created_at": ended,
         "updated_at": ended,
     }

@@ -68,7 +68,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     wanted = resolve(settings if database is None else {**settings, "database": database})
     block = routing.here()
     if block is not None:
-        block.configure(wanted)
+        block.configure(wanted, NAMES if replace else settings)
         _settle()
         return
     if replace and _recorder is not None and wanted != _recorder.settings:

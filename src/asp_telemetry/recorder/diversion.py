@@ -1,6 +1,7 @@
 """Gives a block of code a recorder, a journal and a database of its own, beside those of the program."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from asp_telemetry.capture.state import SpanList
     from asp_telemetry.settings import Settings
 
-# What a block takes over from a program that calls configure() inside it: how it records, not where to.
+# What a program that calls configure() inside a block cannot change: where it records to.
 _ITS_OWN = frozenset(
     {"database", "journal_dir", "journal_max_bytes", "journal_full", "block_seconds", "writer", "flush_on_sigterm",
      "exit_seconds", "auto_migrate"}
@@ -34,6 +35,7 @@ class Diversion:
     """
 
     def __init__(self, settings: "Settings", *, everywhere: bool) -> None:
+        self._first = settings
         self.settings = settings
         self.everywhere = everywhere
         self.mark = f"block {next(_numbers)}"
@@ -57,11 +59,15 @@ class Diversion:
         self.recorder.start_writer()
         control.divert(self)
 
-    def configure(self, wanted: "Settings") -> None:
-        """Record in another way, into the same place: what `configure()` does inside the block."""
-        kept = {name: getattr(self.settings, name) for name in _ITS_OWN}
-        strict = self.settings.strict or wanted.strict
-        self.settings = self.recorder.settings = replace(wanted, **kept, strict=strict)
+    def configure(self, wanted: "Settings", given: Iterable[str]) -> None:
+        """Record in another way, into the same place: what `configure()` does inside the block.
+
+        Args:
+            wanted: The settings that a program would have now.
+            given: Which of them count: those that were stated, or all if they are to replace the block's own.
+        """
+        changed = {name: getattr(wanted, name) for name in given if name not in _ITS_OWN}
+        self.settings = self.recorder.settings = replace(self._first, **changed)
         self.scope = self._make_scope()
         if self.frame is not None:
             self.frame[SCOPE] = self.scope

@@ -25,8 +25,9 @@ _active: "FixedClock | None" = None
 class FixedClock:
     """Stop the time of executions in the whole process, with `with` or `async with`; it moves only when told to.
 
-    Start and end of executions, their durations, and created_at and updated_at of the rows come from it. The time of the
-    program itself, of the journal and of the writer goes on. An execution should begin and end on the same side.
+    Start and end of executions and their durations come from it; created_at and updated_at of a row are the moment that it
+    shows when the writer comes to the record. The time of the program itself, of the journal and of the writer's deadlines
+    goes on. An execution should begin and end on the same side.
 
     Args:
         start: The first moment: a datetime with time zone, or text in ISO 8601 with an offset.
