@@ -11,6 +11,7 @@ from time import monotonic
 import trio
 
 import asp_telemetry as asp
+from asp_telemetry.testing import locked_database
 
 
 def count(path):
@@ -81,16 +82,13 @@ def test_a_timeout_is_kept_and_reported(configured):
     """A flush that cannot finish returns in time and says how much is pending; later all is there."""
     work(1)
     assert asp.flush(timeout=20).complete
-    blocker = sqlite3.connect(configured.path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    work(5)
-    begun = monotonic()
-    result = asp.flush(timeout=0.5)
-    assert monotonic() - begun < 3
-    assert not result.complete
-    assert result.pending == 5
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    with locked_database():
+        work(5)
+        begun = monotonic()
+        result = asp.flush(timeout=0.5)
+        assert monotonic() - begun < 3
+        assert not result.complete
+        assert result.pending == 5
     assert asp.flush(timeout=30).complete
     assert count(configured.path) == 6
 
