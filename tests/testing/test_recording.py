@@ -18,7 +18,7 @@ import trio
 import asp_telemetry as asp
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.records import RejectedRecord
-from asp_telemetry.testing import assert_no_loss, capture, locked_database
+from asp_telemetry.testing import assert_no_loss, capture, locked_database, recording
 
 
 @asp.track_tool
@@ -410,6 +410,46 @@ def test_records_that_could_not_be_stored_are_not_passed_off_as_none():
             assert recorded.flush(timeout=0.1).pending == 1
             assert recorded.stats()["pending"] == 1
     assert names(recorded) == ["search", "search"]
+
+
+def test_what_a_block_could_not_store_until_its_end_is_told(monkeypatch):
+    """Where the database is away until after the block, a look says how many records are missing, and why."""
+    monkeypatch.setattr(recording, "_FLUSH_SECONDS", 0.3)
+    with capture() as outer:
+        with capture() as recorded:
+            search("stored")
+            assert names(recorded) == ["search"]
+            # Entered by hand, since in a block of its own it would end before the recording does.
+            lock = locked_database()
+            lock.__enter__()
+            search("waiting")
+        with pytest.raises(
+            AspTelemetryError, match=r"1 records of this capture\(\) are not in its database after 0.3 s"
+        ):
+            names(recorded)
+        lock.__exit__(None, None, None)
+        assert recorded.stats()["pending"] == 1
+    assert names(outer) == []
+
+
+def test_a_program_may_be_configured_meanwhile(program, tmp_path):
+    """A program that is configured anew while a block is open goes on as it was told, in the block and after it."""
+    with capture() as block:
+        Context().run(
+            asp.configure,
+            f"sqlite:///{tmp_path}/other.db",
+            replace=True,
+            capture_content=True,
+            project_id="P",
+        )
+        search("inside")
+        Context().run(search, "program")
+    search("program")
+    assert [found.input for found in block.executions] == [None]
+    assert asp.flush(timeout=20).complete
+    assert program.rows() == []
+    assert asp.stats()["destination"].endswith("other.db")
+    assert asp.stats()["stored"] == 2
 
 
 def test_a_block_can_be_entered_once():

@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from asp_telemetry.errors import AspTelemetryError
+from asp_telemetry.settings import destination_of, is_sqlite, sqlite_path
 from asp_telemetry.stores.sqlite_connection import create_private
 from asp_telemetry.testing.target import recorder_here, sqlite_here
 
@@ -20,10 +22,12 @@ _LOCK_SECONDS = 10.0
 
 @contextmanager
 def locked_database() -> Iterator[None]:
-    """Hold the lock of the SQLite database, as another program does that writes for long; readers may still read.
+    """Keep the writer out of the database, as another program does that writes for long; readers may still read.
+
+    In PostgreSQL, the table of journal positions is locked, without which nothing can be committed.
 
     Raises:
-        AspTelemetryError: If the code records into another kind of database.
+        AspTelemetryError: If recording is switched off, or the PostgreSQL database cannot be reached or has no tables yet.
 
     Example:
         >>> import asp_telemetry as asp
@@ -38,13 +42,42 @@ def locked_database() -> Iterator[None]:
         >>> len(recorded.executions)
         1
     """
-    path = sqlite_here("locked_database")
+    url = recorder_here().settings.database
+    with _locked_file(sqlite_path(url)) if is_sqlite(url) else _locked_table(url):
+        yield
+
+
+@contextmanager
+def _locked_file(path: Path) -> Iterator[None]:
     create_private(path)
     with closing(
         sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
     ) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
+
+
+@contextmanager
+def _locked_table(url: str) -> Iterator[None]:
+    import asyncpg  # noqa: PLC0415 - the driver is an extra
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
+
+    from asp_telemetry.stores.postgres_connection import connect, disconnect  # noqa: PLC0415
+
+    # A loop of its own, because the caller's may be running.
+    with start_blocking_portal() as portal:
+        connection = portal.call(connect, url)
+        try:
+            portal.call(connection.execute, "BEGIN")
+            try:
+                portal.call(connection.execute, "LOCK TABLE journal_checkpoints IN EXCLUSIVE MODE")
+            except asyncpg.PostgresError as error:
+                raise AspTelemetryError(
+                    f"the tables in {destination_of(url)} cannot be locked: {error}; run asp-telemetry migrate up first"
+                ) from error
+            yield
+        finally:
+            portal.call(disconnect, connection)
 
 
 @contextmanager
