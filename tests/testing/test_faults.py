@@ -217,7 +217,9 @@ def test_faults_of_files_need_a_file(postgres_url, tmp_path, monkeypatch):
     try:
         with pytest.raises(AspTelemetryError, match=r"needs an SQLite database.*use it inside capture\(\)"):
             vanished_database().__enter__()
-        with pytest.raises(AspTelemetryError, match=r"cannot be locked: .*run asp-telemetry migrate up first"):
+        with pytest.raises(
+            AspTelemetryError, match=r"cannot be locked: .*run asp-telemetry migrate up first"
+        ):
             locked_database().__enter__()
     finally:
         asp.shutdown(timeout=1)
