@@ -68,8 +68,9 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     wanted = resolve(settings if database is None else {**settings, "database": database})
     block = routing.here()
     if block is not None:
-        block.configure(wanted, NAMES if replace else settings)
-        _settle()
+        with _lock:
+            block.configure(wanted, NAMES if replace else settings)
+            _settle()
         return
     if replace and _recorder is not None and wanted != _recorder.settings:
         _shut_down_program(_SHUTDOWN_SECONDS)
