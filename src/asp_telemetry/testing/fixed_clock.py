@@ -83,7 +83,6 @@ class FixedClock:
             raise AspTelemetryError(
                 "another FixedClock is in force; advance() that one, or leave its block first"
             )
-        _active = self
         self._steady = time.perf_counter_ns() - self._elapsed
         for found in pkgutil.iter_modules(asp_telemetry.capture.__path__, "asp_telemetry.capture."):
             # What is imported later would read the true time.
@@ -92,6 +91,7 @@ class FixedClock:
             _READERS, {time.time_ns: self._read_time_ns, time.perf_counter_ns: self._read_perf_counter_ns}
         )
         self._replace(_BACKGROUND, {time.time_ns: self._time_ns, time.perf_counter_ns: self._perf_counter_ns})
+        _active = self
         return self
 
     def __exit__(
@@ -113,10 +113,11 @@ class FixedClock:
 
     def _replace(self, modules: tuple[str, ...], clocks: dict[Callable[[], int], Callable[[], int]]) -> None:
         """Put our clock where modules have imported a true one: so nobody pays for it when it is not in use."""
-        for name, module in list(sys.modules.items()):
+        # Copied at once: the writer may be importing, and a dict that changes cannot be walked.
+        for name, module in sys.modules.copy().items():
             if not name.startswith(modules):
                 continue
-            for variable, value in list(vars(module).items()):
+            for variable, value in vars(module).copy().items():
                 for true, ours in clocks.items():
                     if value is true:
                         self._replaced.append((module, variable, value))
