@@ -1,7 +1,8 @@
-"""What all tests share: a recorder of their own, and a look into its database."""
+"""What all tests share: what they record, captured by the package's own test kit."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +10,18 @@ import pytest
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from asp_telemetry.testing import capture
 
 pytest_plugins = ["databases", "postgres"]
 
 
 class Recorded:
-    """Look at what has been recorded, straight from the database, after a flush."""
+    """Look at what has been recorded as plain rows, the way an application's own SQL would."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rows: Callable[..., list[dict[str, Any]]]) -> None:
         self.path = path
         self.url = f"sqlite:///{path}"
-
-    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """Run a query after everything recorded so far is committed."""
-        result = asp.flush(timeout=20)
-        assert result.complete, (result, asp.stats())
-        connection = sqlite3.connect(self.path)
-        connection.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in connection.execute(query, values)]
-        finally:
-            connection.close()
+        self.rows = rows
 
     def traces(self) -> list[dict[str, Any]]:
         """Return all executions in the order of their start."""
@@ -43,11 +35,28 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded(tmp_path: Path) -> Iterator[Recorded]:
-    """Record into a database of this test's own, with faults raised instead of swallowed."""
-    found = Recorded(tmp_path / "telemetry.db")
-    asp.configure(found.url, strict=True, replace=True)
-    yield found
+def recorded() -> Iterator[Recorded]:
+    """Capture what the test records, with faults raised instead of swallowed."""
+    with capture(everywhere=True, strict=True) as recording:
+        yield Recorded(recording.path, recording.rows)
+    guard.be_strict(False)
+    guard.reset()
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Iterator[Recorded]:
+    """Configure this process as a program does, for what concerns just that; else as `recorded`."""
+    path = tmp_path / "telemetry.db"
+
+    def rows(query: str, *values: Any) -> list[dict[str, Any]]:
+        result = asp.flush(timeout=20)
+        assert result.complete, (result, asp.stats())
+        with closing(sqlite3.connect(path)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, values)]
+
+    asp.configure(f"sqlite:///{path}", strict=True, replace=True)
+    yield Recorded(path, rows)
     asp.shutdown(timeout=20)
     guard.be_strict(False)
     guard.reset()

@@ -15,6 +15,7 @@ from hosts import Host, until
 
 import asp_telemetry as asp
 from asp_telemetry.stores import sqlite_connection
+from asp_telemetry.testing import locked_database
 
 WITHOUT_PRIVILEGES = [
     "setpriv",
@@ -285,16 +286,13 @@ def test_a_locked_database_is_waited_for_while_callers_go_on(
     host.configure()
     double(0)
     host.settled()
-    other = sqlite3.connect(host.database, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    assert [double(number) for number in range(1, 5001)] == [2 * number for number in range(1, 5001)]
-    until(lambda: asp.stats()["last_error"])
-    assert "locked" in asp.stats()["last_error"]
-    assert asp.stats()["unavailable_seconds"] >= 0
-    assert not asp.flush(timeout=0.3).complete
-    assert host.account()["pending"] == 5000
-    other.execute("ROLLBACK")
-    other.close()
+    with locked_database():
+        assert [double(number) for number in range(1, 5001)] == [2 * number for number in range(1, 5001)]
+        until(lambda: asp.stats()["last_error"])
+        assert "locked" in asp.stats()["last_error"]
+        assert asp.stats()["unavailable_seconds"] >= 0
+        assert not asp.flush(timeout=0.3).complete
+        assert host.account()["pending"] == 5000
     assert host.settled()["stored"] == 5001
     assert asp.stats()["last_error"] is None
     assert host.rows("SELECT count(*), count(DISTINCT correlation_id) FROM execution_traces") == [

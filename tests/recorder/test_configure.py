@@ -35,14 +35,14 @@ def names(path):
         connection.close()
 
 
-def test_a_second_configure_with_other_values_is_refused(recorded, tmp_path):
+def test_a_second_configure_with_other_values_is_refused(configured, tmp_path):
     """Records never change their destination silently."""
     with pytest.raises(ConfigurationError, match="replace=True"):
         asp.configure(f"sqlite:///{tmp_path}/other.db")
-    asp.configure(recorded.url, strict=True)
+    asp.configure(configured.url, strict=True)
 
 
-def test_replace_sends_later_records_elsewhere(recorded, tmp_path):
+def test_replace_sends_later_records_elsewhere(configured, tmp_path):
     """With replace=True what was recorded before is committed where it belonged."""
     with asp.span("before"):
         pass
@@ -50,7 +50,7 @@ def test_replace_sends_later_records_elsewhere(recorded, tmp_path):
     with asp.span("after"):
         pass
     asp.flush(timeout=20)
-    assert names(recorded.path) == ["before"]
+    assert names(configured.path) == ["before"]
     assert names(tmp_path / "other.db") == ["after"]
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 import trio
 
 import asp_telemetry as asp
+from asp_telemetry.testing import locked_database
 
 
 def count(path):
@@ -29,14 +30,14 @@ def work(number):
             pass
 
 
-def test_complete_means_committed(recorded):
+def test_complete_means_committed(configured):
     """After a complete flush another process sees every record."""
     for size in (1, 10, 3000):
-        before = count(recorded.path) if recorded.path.exists() else 0
+        before = count(configured.path) if configured.path.exists() else 0
         work(size)
         result = asp.flush(timeout=20)
         assert result.complete
-        assert count(recorded.path) == before + size
+        assert count(configured.path) == before + size
         assert (result.pending, result.rejected, result.dropped) == (0, 0, 0)
 
 
@@ -47,7 +48,7 @@ def test_flush_without_records_is_complete():
     assert asp.shutdown().complete
 
 
-def test_aflush_waits_without_blocking_the_loop(recorded):
+def test_aflush_waits_without_blocking_the_loop(configured):
     """Under asyncio and trio other coroutines run while records are being committed."""
 
     async def beat(sleep, beats):
@@ -74,28 +75,25 @@ def test_aflush_waits_without_blocking_the_loop(recorded):
     for result, beats in (asyncio.run(in_asyncio()), trio.run(in_trio)):
         assert result.complete
         assert len(beats) == 20
-    assert count(recorded.path) == 4000
+    assert count(configured.path) == 4000
 
 
-def test_a_timeout_is_kept_and_reported(recorded):
+def test_a_timeout_is_kept_and_reported(configured):
     """A flush that cannot finish returns in time and says how much is pending; later all is there."""
     work(1)
     assert asp.flush(timeout=20).complete
-    blocker = sqlite3.connect(recorded.path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    work(5)
-    begun = monotonic()
-    result = asp.flush(timeout=0.5)
-    assert monotonic() - begun < 3
-    assert not result.complete
-    assert result.pending == 5
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    with locked_database():
+        work(5)
+        begun = monotonic()
+        result = asp.flush(timeout=0.5)
+        assert monotonic() - begun < 3
+        assert not result.complete
+        assert result.pending == 5
     assert asp.flush(timeout=30).complete
-    assert count(recorded.path) == 6
+    assert count(configured.path) == 6
 
 
-def test_figures_add_up(recorded):
+def test_figures_add_up(configured):
     """The sum holds: accepted == stored + pending + rejected + dropped, at any moment."""
     stop = threading.Event()
 
@@ -116,14 +114,14 @@ def test_figures_add_up(recorded):
     assert asp.flush(timeout=30).complete
     figures = asp.stats()
     parts = ("stored", "pending", "rejected", "dropped")
-    assert figures["accepted"] == sum(figures[part] for part in parts) == count(recorded.path)
+    assert figures["accepted"] == sum(figures[part] for part in parts) == count(configured.path)
     account = {part: figures[part] for part in ("accepted", *parts)}
     assert figures["sinks"] == asp.flush(timeout=20).sinks == {"database": account}
     assert figures["writer_alive"]
     assert figures["last_error"] is None
 
 
-def test_figures_add_up_while_refused_rows_are_being_found(recorded):
+def test_figures_add_up_while_refused_rows_are_being_found(configured):
     """Ask again and again while the database refuses rows among many: the sum holds each time."""
     for number in range(3000):
         work(1)
@@ -146,13 +144,13 @@ def test_figures_add_up_while_refused_rows_are_being_found(recorded):
     assert looks > 10
 
 
-def test_recording_goes_on_after_shutdown(recorded):
+def test_recording_goes_on_after_shutdown(configured):
     """A record made after shutdown() starts anew, into the same database."""
     work(2)
     assert asp.shutdown(timeout=20).complete
     work(3)
     assert asp.flush(timeout=20).complete
-    assert count(recorded.path) == 5
+    assert count(configured.path) == 5
 
 
 def test_shutdown_leaves_no_journal_behind(tmp_path):

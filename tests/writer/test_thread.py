@@ -20,12 +20,12 @@ def _until(what: Callable[[], Any], seconds: float) -> None:
         sleep(0.01)
 
 
-def test_records_are_committed_within_a_second_unasked(recorded: Any) -> None:
+def test_records_are_committed_within_a_second_unasked(configured: Any) -> None:
     """Record now and then and never flush: another process sees each record about a second later at most."""
     with asp.span("first"):
         pass
     assert asp.flush(timeout=20).complete
-    connection = sqlite3.connect(recorded.path)
+    connection = sqlite3.connect(configured.path)
     for number in range(5):
         with asp.span("later", iteration=number + 1):
             pass
@@ -42,7 +42,7 @@ def test_records_are_committed_within_a_second_unasked(recorded: Any) -> None:
 
 @pytest.mark.parametrize("failures", [1, 3])
 def test_a_commit_whose_answer_is_lost_is_not_repeated(
-    recorded: Any, monkeypatch: pytest.MonkeyPatch, failures: int
+    configured: Any, monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
     """Lose the answer to a commit that did happen: nothing is stored twice, and the account adds up."""
     write = DatabaseSink.write
@@ -64,7 +64,7 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(
     for number in range(5001, 6001):
         with asp.span("call", kind="agent", iteration=number):
             pass
-    [found] = recorded.rows(
+    [found] = configured.rows(
         "SELECT count(*) AS rows, count(DISTINCT agent_iteration) AS calls, "
         "(SELECT count(*) FROM agent_cost_vector) AS metrics FROM execution_traces"
     )
@@ -74,18 +74,18 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(
     assert (figures["accepted"], figures["stored"], figures["pending"]) == (6000, 6000, 0)
 
 
-def test_ever_new_names_do_not_fill_the_memory(recorded: Any) -> None:
+def test_ever_new_names_do_not_fill_the_memory(configured: Any) -> None:
     """Use a new name and a new task for each of very many calls: all are stored, and what is remembered is bounded."""
     calls = 6000
     for number in range(calls):
         with asp.task(f"task {number}"), asp.span(f"name {number}"):
             pass
     assert len(definition._sites) <= definition._MAX_SITES
-    [found] = recorded.rows(
+    [found] = configured.rows(
         "SELECT count(DISTINCT name) AS names, count(DISTINCT task_id) AS tasks FROM execution_traces WHERE kind = 'span'"
     )
     assert found == {"names": calls, "tasks": calls}
-    assert recorded.rows("SELECT count(*) AS tasks FROM task_metadata WHERE status = 'completed'") == [
+    assert configured.rows("SELECT count(*) AS tasks FROM task_metadata WHERE status = 'completed'") == [
         {"tasks": calls}
     ]
     assert asp.stats()["dropped"] == 0

@@ -78,6 +78,15 @@ def expect_first_span() -> None:
     next_id = _first_id
 
 
+def use_ids(make: Callable[[], int]) -> Callable[[], int]:
+    """Make ids in another way from now on; return the way before."""
+    global _ids, next_id
+    before, _ids = _ids, make
+    if next_id is not _first_id:
+        next_id = make
+    return before
+
+
 def unconnected(_kind: int, _status: int, _duration: int, _span: SpanList, _payload: bytes | None) -> bool:
     """Keep nothing: no recorder has been connected."""
     return False

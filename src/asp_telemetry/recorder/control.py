@@ -12,16 +12,19 @@ from asp_telemetry.capture.collecting import hold_contexts
 from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.forks import imports, watch_forks
+from asp_telemetry.recorder import routing
 from asp_telemetry.recorder.idle import Idle
 from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
 
 if TYPE_CHECKING:
+    from asp_telemetry.recorder.diversion import Diversion
     from asp_telemetry.recorder.spending import SpendingWatch
     from asp_telemetry.settings import Settings
     from asp_telemetry.writer.thread import Writer
 
 _POLL_SECONDS = 0.002
+_SHUTDOWN_SECONDS = 5.0
 _LAST_PASS_SECONDS = 0.05
 _MIRRORS_AT_EXIT_SECONDS = 0.5
 
@@ -31,6 +34,7 @@ _idle = Idle()
 _configured: "Settings | None" = None
 _spending: "SpendingWatch | None" = None
 _ledger: str | None = None
+_in_force: "Settings | None" = None
 _making = False
 _early: list[tuple[Any, ...]] = []
 _exiting = False
@@ -68,8 +72,14 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             f"configure() has no setting named {', '.join(unknown)}; it knows {', '.join(sorted(NAMES))}"
         )
     wanted = resolve(settings if database is None else {**settings, "database": database})
+    block = routing.here()
+    if block is not None:
+        with _lock:
+            block.configure(wanted, NAMES if replace else settings)
+            _settle()
+        return
     if replace and _recorder is not None and wanted != _recorder.settings:
-        shutdown()
+        _shut_down_program(_SHUTDOWN_SECONDS)
     with _lock:
         recorder = _recorder
         if recorder is not None and wanted != recorder.settings:
@@ -78,13 +88,13 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             raise ConfigurationError(_conflict(_configured, wanted))
         if wanted.flush_on_sigterm:
             chain_sigterm(_flush_at_sigterm)
-        _apply(wanted)
+        _put_in_force(wanted)
         _configured = wanted
         if recorder is not None:
             recorder.settled = True
         else:
             _idle = Idle()
-            state.append = _first_append
+            routing.connect(_first_append)
             state.expect_first_span()
             watch_forks()
     if recorder is not None and recorder.writer is not None:
@@ -115,6 +125,52 @@ def _conflict(old: "Settings", new: "Settings") -> str:
         f"asp_telemetry is already configured, and configure() was called with other values: {differences(old, new)}; "
         "call it once, before the first tracked call, or pass replace=True"
     )
+
+
+def _put_in_force(settings: "Settings") -> None:
+    """Let the settings of the program hold, or wait until no block that records apart has its own."""
+    global _in_force
+    _in_force = settings
+    _settle()
+
+
+def _settle() -> None:
+    """Apply the settings of the newest block that records apart, else those of the program."""
+    from asp_telemetry.settings import resolve  # noqa: PLC0415 - whoever has settings has imported it
+
+    own = resolve({}, {}) if _in_force is None else _in_force
+    block = routing.newest()
+    _apply(own if block is None else block.settings)
+    if block is not None:
+        state.default_scope = block.scope if block.everywhere else Scope(dict(own.scope_facts))
+
+
+def divert(block: "Diversion") -> None:
+    """Let a block record apart from the program from now on."""
+    with _lock:
+        routing.divert(block)
+        _settle()
+
+
+def undivert(block: "Diversion") -> None:
+    """Let a block no longer record."""
+    with _lock:
+        routing.undivert(block)
+        _settle()
+        if _recorder is None:
+            # The first span may have been the block's, for which the program's recorder was not made.
+            state.expect_first_span()
+
+
+def is_in_use() -> bool:
+    """Tell whether this process has been configured, or records."""
+    return _configured is not None or _recorder is not None
+
+
+def target() -> "Recorder | None":
+    """Return the recorder of the calling code: of the block that it is in, else the program's; None if there is none."""
+    block = routing.here()
+    return _recorder if block is None else block.recorder
 
 
 def _apply(settings: "Settings") -> None:
@@ -165,15 +221,15 @@ def _first_append(kind: int, status: int, duration: int, span: list[Any], payloa
             # A signal handler or finaliser of this very thread; the lock keeps all others out.
             _early.append((kind, status, duration, span, payload))
             return True
-        if state.append is _first_append:
+        if routing.program is _first_append:
             _connect()
-        return state.append(kind, status, duration, span, payload)
+        return routing.program(kind, status, duration, span, payload)
 
 
 def _at_first_span() -> None:
     """Make the recorder before there is anything to record: its writer tells of executions that are open for long."""
     with _lock:
-        if state.append is _first_append and not _making:
+        if routing.program is _first_append and not _making and routing.here() is None:
             _connect()
 
 
@@ -188,17 +244,18 @@ def _connect() -> None:
             recorder = _make_recorder()
         # While `_making` holds: a signal handler in between would make a second recorder.
         if recorder is not None:
-            state.append = recorder.append
+            routing.connect(recorder.append)
         else:
-            state.append, state.enabled = state.unconnected, False
+            routing.connect(state.unconnected)
+            state.enabled = bool(routing.diversions)
     except ConfigurationError as error:
         guard.note("nothing is recorded", error)
         _idle.refuse(error)
-        state.append = _idle.append
+        routing.connect(_idle.append)
     finally:
         _making = False
     while _early:
-        state.append(*_early.pop(0))
+        routing.program(*_early.pop(0))
     if recorder is not None and not _exiting:
         recorder.start_writer()
 
@@ -209,7 +266,7 @@ def _make_recorder() -> Recorder | None:
 
     settings = resolve({}) if _configured is None else _configured
     if _configured is None:
-        _apply(settings)
+        _put_in_force(settings)
         if settings.flush_on_sigterm:
             _try_to_chain_sigterm()
     if settings.disabled:
@@ -245,9 +302,12 @@ def flush(timeout: float = 5.0) -> FlushResult:
         >>> asp.flush(timeout=5.0).complete
         True
     """
-    recorder = _recorder
-    if recorder is None:
-        return _idle.result()
+    recorder = target()
+    return _idle.result() if recorder is None else flush_recorder(recorder, timeout)
+
+
+def flush_recorder(recorder: Recorder, timeout: float) -> FlushResult:
+    """Wait until everything in one journal is committed, at most so many seconds."""
     targets = _begin_flush(recorder)
     deadline = monotonic() + timeout
     while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):
@@ -266,7 +326,7 @@ async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the s
     """
     import anyio  # noqa: PLC0415 - imported when it is needed
 
-    recorder = _recorder
+    recorder = target()
     if recorder is None:
         return _idle.result()
     targets = _begin_flush(recorder)
@@ -290,7 +350,7 @@ def _may_wait(recorder: Recorder) -> bool:
     return recorder.writer is not None and recorder.writer.is_alive
 
 
-def shutdown(timeout: float = 5.0) -> FlushResult:
+def shutdown(timeout: float = _SHUTDOWN_SECONDS) -> FlushResult:
     """Flush, stop the writer and close the journal; a record made later starts anew. Runs by itself at exit.
 
     Args:
@@ -299,6 +359,11 @@ def shutdown(timeout: float = 5.0) -> FlushResult:
     Returns:
         What became of everything recorded so far; what is not committed waits for the next start.
     """
+    block = routing.here()
+    return _shut_down_program(timeout) if block is None else _stop(block.renew(), timeout)
+
+
+def _shut_down_program(timeout: float) -> FlushResult:
     global _recorder
     with _lock:
         _stop_watching()
@@ -306,7 +371,7 @@ def shutdown(timeout: float = 5.0) -> FlushResult:
         if recorder is None:
             return _idle.result()
         _recorder = None
-        state.append = _first_append
+        routing.connect(_first_append)
         state.expect_first_span()
     return _stop(recorder, timeout)
 
@@ -356,7 +421,7 @@ def stats() -> dict[str, Any]:
         >>> figures["accepted"] >= figures["stored"]
         True
     """
-    recorder = _recorder
+    recorder = target()
     figures = _idle.figures() if recorder is None else recorder.figures()
     return {**figures, "troubles": guard.counts()}
 
@@ -369,7 +434,7 @@ def _at_exit() -> None:
     if recorder is None:
         return
     try:
-        shutdown(recorder.settings.exit_seconds)
+        _shut_down_program(recorder.settings.exit_seconds)
     except Exception as error:
         guard.note("the flush at exit failed", error, "records wait in the journal")
 
@@ -378,7 +443,7 @@ def _flush_at_sigterm() -> None:
     recorder = _recorder
     if recorder is not None:
         try:
-            flush(recorder.settings.exit_seconds)
+            flush_recorder(recorder, recorder.settings.exit_seconds)
         except Exception as error:
             guard.note("the flush on SIGTERM failed", error, "records wait in the journal")
 
@@ -393,17 +458,19 @@ def _after_fork_in_child() -> None:
     _early.clear()
     state.after_fork()
     guard.reset()
-    if inherited is None:
-        return
-    state.append = _first_append
-    if inherited.writer is not None and inherited.writer.sink is not None:
-        keep_forever(inherited)
     lock: Any = sys.modules.get("asp_telemetry.journal.lock")
     if lock is not None:
         lock.forget_held()
+    for block in routing.diversions.values():
+        block.after_fork()
+    if inherited is None:
+        return
+    routing.connect(_first_append)
+    if inherited.writer is not None and inherited.writer.sink is not None:
+        keep_forever(inherited)
 
 
-state.append = _first_append
+routing.connect(_first_append)
 state.at_first_span = _at_first_span
 state.watch_spending = _watch_spending
 if hasattr(os, "register_at_fork"):

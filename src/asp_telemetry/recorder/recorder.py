@@ -7,6 +7,7 @@ from asp_telemetry import guard
 from asp_telemetry.capture import state
 from asp_telemetry.forks import imports
 from asp_telemetry.journal.layout import CLOCK, FLAGS, REASONS, STATE, Flag, Kind
+from asp_telemetry.recorder.routing import mark_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,7 @@ class Recorder:
         self.draining = False
         self.made_at = monotonic()
         self.early_base: Path | None = None
+        self.block: str | None = None  # whose executions it records: those of one block, or those of none
         header = JournalHeader(
             journal_id=new_journal_id(),
             destination=settings.destination,
@@ -126,7 +128,7 @@ class Recorder:
             return True  # it changed while we looked; the next pass looks again
         now = perf_counter_ns()
         for span_id, span in spans:
-            if span_id in self._opened or not span[CLOCK]:
+            if span_id in self._opened or not span[CLOCK] or mark_of(span) != self.block:
                 continue
             if now - span[CLOCK] < _OPEN_NS:
                 break  # the rest began later

@@ -228,7 +228,9 @@ class SqliteStore:
 
     def _check_file(self) -> None:
         """Refuse to commit into a file that has been deleted or replaced: SQLite itself would do it, and say nothing."""
-        if _file_identity(self.path) != self._opened:
+        found = _file_identity(self.path)
+        # None equals None where it vanished between being opened and being looked at.
+        if found is None or found != self._opened:
             raise StoreUnavailableError(
                 f"{self.path} was deleted or replaced while it was open; it will be opened anew"
             )
