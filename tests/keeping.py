@@ -12,11 +12,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.migrations import Migrator, PostgresTarget
 from asp_telemetry.migrations.sqlite import split_statements
 from asp_telemetry.records import RECORDS, SchemaMigration
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import is_sqlite, sqlite_path
 from asp_telemetry.stores.postgres_connection import connect, disconnect
 from asp_telemetry.stores.sqlite_connection import open_database
 

@@ -6,15 +6,15 @@ from urllib.parse import quote
 
 import pytest
 
-from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import (
+from asp_telemetry.database_url import (
     absolute_database,
     default_journal_dir,
     destination_of,
     pasteable,
-    resolve,
     sqlite_path,
 )
+from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.settings import resolve
 
 
 def test_arguments_come_before_variables_and_variables_before_defaults():

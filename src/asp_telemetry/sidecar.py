@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import anyio
 
-from asp_telemetry.errors import StoreUnavailableError
-from asp_telemetry.guard import note
-from asp_telemetry.journal.outlet import find_journals
-from asp_telemetry.journal.supply import excess_bytes, segment_bytes
-from asp_telemetry.settings import (
-    Settings,
+from asp_telemetry.database_url import (
     absolute_database,
     default_journal_dir,
     destination_of,
     is_sqlite,
     sqlite_path,
 )
+from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.guard import note
+from asp_telemetry.journal.outlet import find_journals
+from asp_telemetry.journal.supply import excess_bytes, segment_bytes
+from asp_telemetry.settings import Settings
 from asp_telemetry.sinks.database import DatabaseSink
 from asp_telemetry.sinks.mirrors import make_mirrors
 from asp_telemetry.stores import open_store

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from asp_telemetry.settings import is_sqlite
+from asp_telemetry.database_url import is_sqlite
 from keeping import Kept, new_database
 from postgres import programs
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from asp_telemetry.backups import back_up, held_rows, restore
+from asp_telemetry.database_url import is_sqlite
 from asp_telemetry.errors import BackupError, ConfigurationError, MigrationError, StoreUnavailableError
-from asp_telemetry.settings import is_sqlite
 from keeping import Kept, ago, key
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from asp_telemetry.backups import back_up, restore
+from asp_telemetry.database_url import sqlite_path
 from asp_telemetry.errors import BackupError, StoreUnavailableError
-from asp_telemetry.settings import sqlite_path
 from keeping import Kept
 
 

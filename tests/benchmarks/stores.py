@@ -24,8 +24,9 @@ from queries import measure_postgres, measure_sqlite
 from tables import arguments, print_machine, print_requirement, print_table
 
 import asp_telemetry as asp
+from asp_telemetry.database_url import sqlite_path
 from asp_telemetry.journal.outlet import find_journals
-from asp_telemetry.settings import Settings, resolve, sqlite_path
+from asp_telemetry.settings import Settings, resolve
 from asp_telemetry.sidecar import drain_all
 from asp_telemetry.stores import open_store
 from asp_telemetry.stores.pool import open_pool

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 
 from asp_telemetry.cli.app import run
-from asp_telemetry.settings import sqlite_path
+from asp_telemetry.database_url import sqlite_path
 from databases import AnyDatabase
 
 ROWS = (

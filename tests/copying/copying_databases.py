@@ -11,8 +11,8 @@ import asyncpg
 from copying_rows import MODELS
 
 from asp_telemetry.copying import CHECKPOINTS, IDENTITY, TABLES
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.migrations import Migrator, PostgresTarget, SqliteTarget
-from asp_telemetry.settings import is_sqlite, sqlite_path
 from asp_telemetry.stores import open_store
 from asp_telemetry.stores.sqlite_connection import open_database
 

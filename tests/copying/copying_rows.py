@@ -11,8 +11,8 @@ from uuid import UUID
 import asyncpg
 
 from asp_telemetry.copying import CHECKPOINTS, TABLES, Column, Kind, Table
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.records import RECORDS, Record
-from asp_telemetry.settings import is_sqlite, sqlite_path
 
 MODELS: dict[str, type[Record]] = {record.table: record for record in RECORDS}
 LISTS = {

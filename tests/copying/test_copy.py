@@ -6,6 +6,7 @@ from copying_databases import contents, make, meanwhile, migrate_down, query
 from copying_rows import fill, insert, rows_of
 
 from asp_telemetry.copying import CHECKPOINTS, TABLES, copy_database
+from asp_telemetry.database_url import is_sqlite
 from asp_telemetry.errors import (
     AspTelemetryError,
     ConfigurationError,
@@ -14,7 +15,6 @@ from asp_telemetry.errors import (
     StoreUnavailableError,
 )
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import is_sqlite
 
 COST = next(table for table in TABLES if table.name == "agent_cost_vector")
 TASK = next(table for table in TABLES if table.name == "task_metadata")

@@ -7,9 +7,9 @@ import anyio
 import asyncpg
 import pytest
 
+from asp_telemetry.database_url import sqlite_path
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.retention import RetentionPolicy, count_due, prune
-from asp_telemetry.settings import sqlite_path
 from keeping import Kept, ago, key
 
 INSERT = (

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from asp_telemetry.settings import is_sqlite, sqlite_path
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.stores import open_store
 from postgres import Server
 

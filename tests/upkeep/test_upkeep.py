@@ -11,11 +11,11 @@ import pytest
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from asp_telemetry.database_url import sqlite_path
 from asp_telemetry.errors import ConfigurationError, MigrationError, StoreUnavailableError
 from asp_telemetry.migrations import load_migrations
 from asp_telemetry.records import RECORDS
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import sqlite_path
 from asp_telemetry.upkeep import open_upkeep, postgres
 from asp_telemetry.upkeep.results import KEPT
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from asp_telemetry.backups.files import forget_old
 from asp_telemetry.backups.manifest import Manifest
+from asp_telemetry.database_url import absolute_database, is_sqlite, require_driver
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import absolute_database, is_sqlite, require_driver
 
 Format = Literal["auto", "pg_dump", "copy"]
 

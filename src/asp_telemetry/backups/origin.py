@@ -9,9 +9,9 @@ import anyio
 
 from asp_telemetry.backups.files import digest_of
 from asp_telemetry.backups.manifest import Kind, Manifest, TableSum
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.errors import MigrationError
 from asp_telemetry.migrations.target import Target
-from asp_telemetry.settings import destination_of
 
 _ENDINGS: dict[Kind, str] = {"sqlite": ".db", "pg_dump": ".dump", "copy": ".copy.zip"}
 

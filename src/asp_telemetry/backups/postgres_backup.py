@@ -27,9 +27,9 @@ from asp_telemetry.backups.postgres import (
     sql,
     table_sums,
 )
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.errors import BackupError
 from asp_telemetry.migrations import Migrator, PostgresTarget
-from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect
 
 if TYPE_CHECKING:

@@ -8,9 +8,15 @@ import anyio
 
 from asp_telemetry.backups.files import require_intact
 from asp_telemetry.backups.manifest import Manifest, read_manifest
+from asp_telemetry.database_url import (
+    absolute_database,
+    destination_of,
+    is_sqlite,
+    require_driver,
+    sqlite_path,
+)
 from asp_telemetry.errors import BackupError
 from asp_telemetry.migrations import load_migrations
-from asp_telemetry.settings import absolute_database, destination_of, is_sqlite, require_driver, sqlite_path
 
 # They fill by themselves when a database is made.
 _OWN = frozenset({"schema_migrations", "database_identity"})

@@ -10,9 +10,9 @@ from asp_telemetry.backups.files import private_file, publish
 from asp_telemetry.backups.manifest import Manifest, require_equal
 from asp_telemetry.backups.origin import origin_of
 from asp_telemetry.backups.sqlite import copy_in, copy_out, move_away, read_sums, row_counts, size_of
+from asp_telemetry.database_url import sqlite_path
 from asp_telemetry.errors import MigrationError, StoreUnavailableError
 from asp_telemetry.migrations import Migrator, SqliteTarget
-from asp_telemetry.settings import sqlite_path
 from asp_telemetry.stores.legacy import is_legacy
 from asp_telemetry.stores.sqlite_connection import connect, create_private, open_database
 

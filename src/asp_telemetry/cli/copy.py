@@ -14,8 +14,8 @@ from rich.progress import Progress as ProgressBar
 from asp_telemetry.cli.options import JsonOption
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.copying import CopyReport, Difference, Progress, copy_database
+from asp_telemetry.database_url import absolute_database, pasteable
 from asp_telemetry.errors import VerificationError
-from asp_telemetry.settings import absolute_database, pasteable
 
 _STAGES = {"copy": "reading and copying", "verify": "verifying", "finish": "finishing"}
 

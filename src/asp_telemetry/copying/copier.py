@@ -12,8 +12,14 @@ from asp_telemetry.copying.database import MARK, Change, Database, Mark, occupie
 from asp_telemetry.copying.failures import interfered
 from asp_telemetry.copying.report import CopyReport, Progress, TableReport
 from asp_telemetry.copying.verification import Report, checkpoint_sum, checksums, differences
+from asp_telemetry.database_url import (
+    absolute_database,
+    destination_of,
+    is_sqlite,
+    require_driver,
+    sqlite_path,
+)
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import absolute_database, destination_of, is_sqlite, require_driver, sqlite_path
 
 # How many pieces of keys wait in memory to be removed.
 _HELD = 20

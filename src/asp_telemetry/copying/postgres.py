@@ -13,10 +13,10 @@ from asp_telemetry.copying.columns import CHECKPOINTS, IDENTITY, TABLES, Column,
 from asp_telemetry.copying.database import Change, Mark, PieceSize, stray
 from asp_telemetry.copying.failures import interfered, refused
 from asp_telemetry.copying.postgres_values import copied, normal, selected
+from asp_telemetry.database_url import destination_of, pasteable
 from asp_telemetry.errors import MigrationError, RowRefusedError, StoreUnavailableError
 from asp_telemetry.migrations import Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of, pasteable
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, prepare_schema
 from asp_telemetry.stores.postgres_failures import explained
 from asp_telemetry.stores.statements import load_statements

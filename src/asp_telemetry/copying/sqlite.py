@@ -17,9 +17,9 @@ from asp_telemetry.copying.columns import CHECKPOINTS, IDENTITY, Kind, Table
 from asp_telemetry.copying.database import Change, Mark, PieceSize, stray
 from asp_telemetry.copying.failures import interfered, refused
 from asp_telemetry.copying.values import Adapted, from_sqlite, to_sqlite
+from asp_telemetry.database_url import destination_of, pasteable, sqlite_path
 from asp_telemetry.errors import ConfigurationError, MigrationError, RowRefusedError
 from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
-from asp_telemetry.settings import destination_of, pasteable, sqlite_path
 from asp_telemetry.stores.legacy import is_legacy
 from asp_telemetry.stores.sqlite_connection import connect, open_database
 

@@ -3,41 +3,34 @@
 import os
 import sys
 import threading
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from asp_telemetry import guard
-from asp_telemetry.capture import content, state
+from asp_telemetry.capture import state
 from asp_telemetry.capture.collecting import hold_contexts
-from asp_telemetry.capture.definition import Scope
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.forks import imports, watch_forks
-from asp_telemetry.recorder import routing
+from asp_telemetry.recorder import routing, waiting
 from asp_telemetry.recorder.idle import Idle
-from asp_telemetry.recorder.process import chain_sigterm, has_other_threads, keep_forever, register_exit
+from asp_telemetry.recorder.in_force import put_in_force, settle
+from asp_telemetry.recorder.process import chain_sigterm, keep_forever, register_exit
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
+from asp_telemetry.recorder.waiting import aflush_recorder, flush_recorder, stop_recorder
 
 if TYPE_CHECKING:
     from asp_telemetry.recorder.diversion import Diversion
     from asp_telemetry.recorder.spending import SpendingWatch
     from asp_telemetry.settings import Settings
-    from asp_telemetry.writer.thread import Writer
 
-_POLL_SECONDS = 0.002
 _SHUTDOWN_SECONDS = 5.0
-_LAST_PASS_SECONDS = 0.05
-_MIRRORS_AT_EXIT_SECONDS = 0.5
 
 _lock = threading.RLock()
 _recorder: Recorder | None = None
 _idle = Idle()
 _configured: "Settings | None" = None
 _spending: "SpendingWatch | None" = None
-_ledger: str | None = None
-_in_force: "Settings | None" = None
 _making = False
 _early: list[tuple[Any, ...]] = []
-_exiting = False
 _exit_registered = False
 
 
@@ -76,7 +69,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     if block is not None:
         with _lock:
             block.configure(wanted, NAMES if replace else settings)
-            _settle()
+            settle()
         return
     if replace and _recorder is not None and wanted != _recorder.settings:
         _shut_down_program(_SHUTDOWN_SECONDS)
@@ -88,7 +81,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             raise ConfigurationError(_conflict(_configured, wanted))
         if wanted.flush_on_sigterm:
             chain_sigterm(_flush_at_sigterm)
-        _put_in_force(wanted)
+        put_in_force(wanted)
         _configured = wanted
         if recorder is not None:
             recorder.settled = True
@@ -127,36 +120,18 @@ def _conflict(old: "Settings", new: "Settings") -> str:
     )
 
 
-def _put_in_force(settings: "Settings") -> None:
-    """Let the settings of the program hold, or wait until no block that records apart has its own."""
-    global _in_force
-    _in_force = settings
-    _settle()
-
-
-def _settle() -> None:
-    """Apply the settings of the newest block that records apart, else those of the program."""
-    from asp_telemetry.settings import resolve  # noqa: PLC0415 - whoever has settings has imported it
-
-    own = resolve({}, {}) if _in_force is None else _in_force
-    block = routing.newest()
-    _apply(own if block is None else block.settings)
-    if block is not None:
-        state.default_scope = block.scope if block.everywhere else Scope(dict(own.scope_facts))
-
-
 def divert(block: "Diversion") -> None:
     """Let a block record apart from the program from now on."""
     with _lock:
         routing.divert(block)
-        _settle()
+        settle()
 
 
 def undivert(block: "Diversion") -> None:
     """Let a block no longer record."""
     with _lock:
         routing.undivert(block)
-        _settle()
+        settle()
         if _recorder is None:
             # The first span may have been the block's, for which the program's recorder was not made.
             state.expect_first_span()
@@ -173,30 +148,16 @@ def target() -> "Recorder | None":
     return _recorder if block is None else block.recorder
 
 
-def _apply(settings: "Settings") -> None:
-    global _ledger
-    if settings.destination != _ledger:
-        state.ledger_number += 1
-    _ledger = settings.destination
-    state.default_scope = Scope(dict(settings.scope_facts))
-    state.let_capture(settings.capture_content)
-    content.max_bytes, content.user_redact = settings.content_max_bytes, settings.redact
-    state.sample_rate = settings.sample_rate
-    state.private_prices = settings.prices
-    state.sample_costs = settings.sample_costs
-    state.enabled = not settings.disabled
-    guard.be_strict(settings.strict)
-
-
 def _watch_spending(account: Any) -> threading.Event:
     """Have the account of a shared budget read from the database that is configured."""
     global _spending
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - only shared budgets need what follows
 
     with _lock:
-        if _recorder is None and _configured is None:
-            _apply(resolve({}))
-        settings = _configured if _recorder is None else _recorder.settings
+        recorder = target()
+        if recorder is None and _configured is None:
+            put_in_force(resolve({}))
+        settings = _configured if recorder is None else recorder.settings
         url = (resolve({}) if settings is None else settings).database
         if _spending is None or _spending.url != url:
             with imports:
@@ -256,7 +217,7 @@ def _connect() -> None:
         _making = False
     while _early:
         routing.program(*_early.pop(0))
-    if recorder is not None and not _exiting:
+    if recorder is not None and not waiting.exiting:
         recorder.start_writer()
 
 
@@ -266,7 +227,7 @@ def _make_recorder() -> Recorder | None:
 
     settings = resolve({}) if _configured is None else _configured
     if _configured is None:
-        _put_in_force(settings)
+        put_in_force(settings)
         if settings.flush_on_sigterm:
             _try_to_chain_sigterm()
     if settings.disabled:
@@ -306,15 +267,6 @@ def flush(timeout: float = 5.0) -> FlushResult:
     return _idle.result() if recorder is None else flush_recorder(recorder, timeout)
 
 
-def flush_recorder(recorder: Recorder, timeout: float) -> FlushResult:
-    """Wait until everything in one journal is committed, at most so many seconds."""
-    targets = _begin_flush(recorder)
-    deadline = monotonic() + timeout
-    while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):
-        sleep(_POLL_SECONDS)
-    return recorder.result(complete=done)
-
-
 async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the same name as in flush
     """Wait like `flush`, without blocking the event loop (asyncio or trio).
 
@@ -324,30 +276,8 @@ async def aflush(timeout: float = 5.0) -> FlushResult:  # noqa: ASYNC109 - the s
     Returns:
         What became of everything recorded so far.
     """
-    import anyio  # noqa: PLC0415 - imported when it is needed
-
     recorder = target()
-    if recorder is None:
-        return _idle.result()
-    targets = _begin_flush(recorder)
-    deadline = monotonic() + timeout
-    while not (done := recorder.reached(targets)) and monotonic() < deadline and _may_wait(recorder):  # noqa: ASYNC110 - what is waited for happens in another thread
-        await anyio.sleep(_POLL_SECONDS)
-    return recorder.result(complete=done)
-
-
-def _begin_flush(recorder: Recorder) -> list[tuple[Any, int]]:
-    recorder.settled = True
-    targets = recorder.targets()
-    if not _exiting:
-        recorder.start_writer()
-    if recorder.writer is not None:
-        recorder.writer.wake()
-    return targets
-
-
-def _may_wait(recorder: Recorder) -> bool:
-    return recorder.writer is not None and recorder.writer.is_alive
+    return _idle.result() if recorder is None else await aflush_recorder(recorder, timeout)
 
 
 def shutdown(timeout: float = _SHUTDOWN_SECONDS) -> FlushResult:
@@ -360,7 +290,7 @@ def shutdown(timeout: float = _SHUTDOWN_SECONDS) -> FlushResult:
         What became of everything recorded so far; what is not committed waits for the next start.
     """
     block = routing.here()
-    return _shut_down_program(timeout) if block is None else _stop(block.renew(), timeout)
+    return _shut_down_program(timeout) if block is None else stop_recorder(block.renew(), timeout)
 
 
 def _shut_down_program(timeout: float) -> FlushResult:
@@ -373,32 +303,7 @@ def _shut_down_program(timeout: float) -> FlushResult:
         _recorder = None
         routing.connect(_first_append)
         state.expect_first_span()
-    return _stop(recorder, timeout)
-
-
-def _stop(recorder: Recorder, timeout: float) -> FlushResult:
-    deadline = monotonic() + timeout
-    writer = recorder.writer
-    recorder.settled = True
-    targets = recorder.targets()
-    if writer is not None and writer.is_alive:
-        writer.wake()
-        while not recorder.reached(targets) and monotonic() < deadline and _has_hope(writer):
-            sleep(_POLL_SECONDS)
-        left = max(deadline - monotonic(), 0.0)
-        writer.stop(
-            alone=not has_other_threads(writer.thread_idents()),
-            mirror_seconds=min(left, _MIRRORS_AT_EXIT_SECONDS) if _exiting else left,
-        )
-        writer.stopped.wait(
-            max(deadline - monotonic(), _LAST_PASS_SECONDS) if _has_hope(writer) else _LAST_PASS_SECONDS
-        )
-    return recorder.result(complete=recorder.reached(targets))
-
-
-def _has_hope(writer: "Writer") -> bool:
-    """Tell whether waiting makes sense: at exit nobody waits for a database that is away."""
-    return writer.is_alive and not (_exiting and writer.unavailable_since is not None)
+    return stop_recorder(recorder, timeout)
 
 
 def stats() -> dict[str, Any]:
@@ -428,8 +333,7 @@ def stats() -> dict[str, Any]:
 
 def _at_exit() -> None:
     """Flush shortly, opening nothing; what is not committed waits in the journal."""
-    global _exiting
-    _exiting = True
+    waiting.exiting = True
     recorder = _recorder
     if recorder is None:
         return

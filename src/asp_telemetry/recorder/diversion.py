@@ -13,6 +13,7 @@ from asp_telemetry.journal.layout import SCOPE
 from asp_telemetry.recorder import control, routing
 from asp_telemetry.recorder.process import keep_forever
 from asp_telemetry.recorder.recorder import FlushResult, Recorder
+from asp_telemetry.recorder.waiting import flush_recorder
 
 if TYPE_CHECKING:
     from asp_telemetry.capture.state import SpanList
@@ -87,7 +88,7 @@ class Diversion:
         """
         control.undivert(self)
         recorder = self.recorder
-        result = control.flush_recorder(recorder, timeout)
+        result = flush_recorder(recorder, timeout)
         writer = recorder.writer
         if writer is not None and writer.is_alive:
             # No record can come any more, whatever threads there are.

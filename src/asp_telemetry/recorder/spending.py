@@ -21,7 +21,7 @@ class SpendingWatch:
     """Read the accounts that are in use, all of them every second and at once when one joins.
 
     Args:
-        url: The database, as `settings.absolute_database` returns it.
+        url: The database, as `database_url.absolute_database` returns it.
     """
 
     def __init__(self, url: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
+from asp_telemetry.database_url import is_sqlite, require_driver, sqlite_path
 from asp_telemetry.repricing.plan import Execution, Plan
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import is_sqlite, require_driver, sqlite_path
 from asp_telemetry.stores.statements import load_statements
 
 Row = dict[str, Any]
@@ -118,7 +118,7 @@ async def open_repricing(url: str, *, read_only: bool) -> AsyncIterator[Repricin
     """Open a database for repricing.
 
     Args:
-        url: The database, as `settings.absolute_database` returns it.
+        url: The database, as `database_url.absolute_database` returns it.
         read_only: Whether nothing shall be changed.
 
     Yields:

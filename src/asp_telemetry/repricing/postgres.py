@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import asyncpg
 
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.repricing.database import RepricingDatabase, Row
-from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.postgres_connection import (
     Connection,
     connect,

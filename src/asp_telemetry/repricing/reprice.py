@@ -6,11 +6,11 @@ from time import monotonic
 import anyio
 
 from asp_telemetry.clock import now_text
+from asp_telemetry.database_url import absolute_database
 from asp_telemetry.repricing.database import START, RepricingDatabase, open_repricing
 from asp_telemetry.repricing.plan import Execution, Plan, Planner, unreadable
 from asp_telemetry.repricing.request import RepriceRequest
 from asp_telemetry.repricing.summary import RepriceSummary
-from asp_telemetry.settings import absolute_database
 
 BATCH = 200
 """How many executions a transaction is about."""

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
+from asp_telemetry.database_url import is_sqlite, require_driver, sqlite_path
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import is_sqlite, require_driver, sqlite_path
 from asp_telemetry.stores.statements import load_statements
 
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ async def open_retention(url: str, *, read_only: bool) -> AsyncIterator[Retentio
     """Open a database for pruning.
 
     Args:
-        url: The database, as `settings.absolute_database` returns it.
+        url: The database, as `database_url.absolute_database` returns it.
         read_only: Whether nothing shall be changed.
 
     Yields:

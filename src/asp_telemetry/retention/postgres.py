@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import anyio
 import asyncpg
 
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.retention.database import Row, sql
-from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.postgres_connection import (
     Connection,
     connect,

@@ -10,11 +10,11 @@ from typing import Literal
 import anyio
 
 from asp_telemetry.clock import utc_text
+from asp_telemetry.database_url import absolute_database, destination_of
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.retention.archive import ArchiveFile
 from asp_telemetry.retention.database import RetentionDatabase, Row, ids_of, open_retention
 from asp_telemetry.retention.policy import RetentionPolicy
-from asp_telemetry.settings import absolute_database, destination_of
 
 BATCH = 500
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0

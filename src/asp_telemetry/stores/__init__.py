@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from asp_telemetry.settings import is_sqlite, require_driver, sqlite_path
+from asp_telemetry.database_url import is_sqlite, require_driver, sqlite_path
 
 if TYPE_CHECKING:
     from asp_telemetry.stores.postgres import PostgresStore
@@ -13,7 +13,7 @@ def open_store(url: str, *, auto_migrate: bool = False) -> "SqliteStore | Postgr
     """Return the store of a checked database URL, not yet open.
 
     Args:
-        url: The database, as `settings.absolute_database` returns it.
+        url: The database, as `database_url.absolute_database` returns it.
         auto_migrate: Whether a PostgreSQL database may be brought to the current schema when it is opened; an SQLite
             file always is.
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import asyncpg
 
+from asp_telemetry.database_url import absolute_database, destination_of, is_sqlite
 from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
-from asp_telemetry.settings import absolute_database, destination_of, is_sqlite
 from asp_telemetry.stores.postgres_connection import CONNECT_SECONDS, Connection, check_version, reading
 from asp_telemetry.stores.postgres_failures import URL_FAULTS, unavailable, unusable_url
 

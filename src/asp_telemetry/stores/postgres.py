@@ -8,8 +8,8 @@ import asyncpg
 import orjson
 
 from asp_telemetry.clock import now_text
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.errors import AspTelemetryError, PositionMovedError, StoreUnavailableError
-from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.merging import fold_tasks, patched, rounds
 from asp_telemetry.stores.postgres_connection import (
     Connection,

@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import asyncpg
 
+from asp_telemetry.database_url import destination_of, pasteable
 from asp_telemetry.errors import MigrationError
 from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of, pasteable
 from asp_telemetry.stores.postgres_failures import URL_FAULTS, unavailable, unusable_url
 from asp_telemetry.stores.statements import load_statements
 

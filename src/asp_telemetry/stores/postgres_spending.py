@@ -6,8 +6,8 @@ import asyncpg
 
 from asp_telemetry.budgets.shared_account import Question, Reading
 from asp_telemetry.clock import utc_text
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, reading
 from asp_telemetry.stores.postgres_failures import unavailable
 from asp_telemetry.stores.spending import conditions

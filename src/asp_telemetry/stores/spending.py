@@ -7,9 +7,9 @@ import orjson
 
 from asp_telemetry.budgets.shared_account import Question, Reading
 from asp_telemetry.clock import utc_text
+from asp_telemetry.database_url import is_sqlite, require_driver, sqlite_path
 from asp_telemetry.migrations import store_errors
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import is_sqlite, require_driver, sqlite_path
 from asp_telemetry.stores.sqlite_connection import connect
 from asp_telemetry.stores.statements import load_statements
 
@@ -38,7 +38,7 @@ def open_spending(url: str) -> SpendingReader:
     """Return a reader of a checked database URL, which connects when it is first asked.
 
     Args:
-        url: The database, as `settings.absolute_database` returns it.
+        url: The database, as `database_url.absolute_database` returns it.
 
     Raises:
         ConfigurationError: If the driver is not installed.

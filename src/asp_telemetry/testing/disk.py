@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asp_telemetry.database_url import is_sqlite
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.journal.segment import Segment
 from asp_telemetry.recorder.recorder import Recorder
-from asp_telemetry.settings import is_sqlite
 from asp_telemetry.sinks.database import DatabaseSink
 from asp_telemetry.testing.target import recorder_here
 from asp_telemetry.writer.batch import Batch

@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from asp_telemetry.database_url import destination_of, is_sqlite, sqlite_path
 from asp_telemetry.errors import AspTelemetryError
-from asp_telemetry.settings import destination_of, is_sqlite, sqlite_path
 from asp_telemetry.stores.sqlite_connection import create_private
 from asp_telemetry.testing.target import recorder_here, sqlite_here
 

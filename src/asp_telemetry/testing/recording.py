@@ -20,6 +20,7 @@ from asp_telemetry.journal.outlet import find_journals
 from asp_telemetry.recorder import control
 from asp_telemetry.recorder.diversion import Diversion
 from asp_telemetry.recorder.recorder import FlushResult
+from asp_telemetry.recorder.waiting import flush_recorder
 from asp_telemetry.records import (
     AgentCostVector,
     AgentRoutingDecision,
@@ -212,7 +213,7 @@ class Recording:
         diversion = self._open_diversion()
         if self._last is not None:
             return self._last
-        result = control.flush_recorder(diversion.recorder, timeout)
+        result = flush_recorder(diversion.recorder, timeout)
         if result.complete:
             self._finish_other_journals()
         return result

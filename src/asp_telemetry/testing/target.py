@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from asp_telemetry.capture import state
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.errors import AspTelemetryError
 from asp_telemetry.recorder import control
 from asp_telemetry.recorder.recorder import Recorder
-from asp_telemetry.settings import is_sqlite, sqlite_path
 
 
 def recorder_here() -> Recorder:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from asp_telemetry.settings import absolute_database, is_sqlite, require_driver, sqlite_path
+from asp_telemetry.database_url import absolute_database, is_sqlite, require_driver, sqlite_path
 
 if TYPE_CHECKING:
     from asp_telemetry.upkeep.database import Upkeep

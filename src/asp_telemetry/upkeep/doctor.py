@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.errors import AspTelemetryError
 from asp_telemetry.journal.mounts import filesystem_of, is_fleeting
-from asp_telemetry.settings import Settings, is_sqlite, sqlite_path
+from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep.database import Upkeep
 from asp_telemetry.upkeep.journals import FoundJournal, look_into_journals, unreadable_journals
 from asp_telemetry.upkeep.results import LaneFigures, Orphans, Rejection, UnloggedDefects

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import asyncpg
 
+from asp_telemetry.database_url import destination_of
 from asp_telemetry.errors import ConfigurationError, MigrationError
 from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget, load_migrations
 from asp_telemetry.records import RECORDS, TaskMetadata
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import destination_of
 from asp_telemetry.stores.postgres_connection import COMMAND_SECONDS, Connection, connect, disconnect, reading
 from asp_telemetry.stores.postgres_failures import unavailable
 from asp_telemetry.stores.statements import load_statements

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from asp_telemetry.database_url import pasteable
 from asp_telemetry.migrations import MigrationState, MigrationSummary
 from asp_telemetry.records import DatabaseIdentity, JournalCheckpoint, SchemaMigration
-from asp_telemetry.settings import pasteable
 from asp_telemetry.stores.legacy import LegacyUpgrade
 from asp_telemetry.upkeep.relations import Relation
 
