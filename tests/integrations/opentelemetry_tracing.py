@@ -1,14 +1,8 @@
-"""Makes tracers whose spans are recorded, for the tests of what comes in from OpenTelemetry."""
+"""What the tests of spans from OpenTelemetry share: a model call's span, and a look at what became of it."""
 
 import json
 
-import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
 import asp_telemetry as asp
-from asp_telemetry.integrations.opentelemetry import attach
 
 CHAT = {
     "gen_ai.operation.name": "chat",
@@ -16,23 +10,6 @@ CHAT = {
     "gen_ai.provider.name": "openai",
 }
 TOKENS = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
-
-
-@pytest.fixture
-def provider(recorded):
-    """Give a tracer provider that is listened to, and `provider.ended`, which keeps the spans themselves."""
-    found = TracerProvider(shutdown_on_exit=False)
-    attach(found)
-    found.ended = InMemorySpanExporter()
-    found.add_span_processor(SimpleSpanProcessor(found.ended))
-    yield found
-    found.shutdown()
-
-
-@pytest.fixture
-def tracer(provider):
-    """Give a tracer whose spans are recorded."""
-    return provider.get_tracer("tests")
 
 
 def model_call(tracer, *, number=None, tokens=None, **attributes):
