@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections import deque
 from itertools import count
 from pathlib import Path
@@ -18,6 +17,7 @@ from asp_telemetry.journal.lock import FileLock
 from asp_telemetry.journal.segment import Segment, may_map
 from asp_telemetry.journal.supply import SegmentSupply
 from asp_telemetry.native import native
+from asp_telemetry.threads import running_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,9 +103,7 @@ class Journal:
 
     def lane(self, ident: int) -> Lane:
         """Make, or take over from an ended thread, the lane of a thread that has none."""
-        # The only list that also has threads made outside threading. The frames themselves are let go at once: this
-        # one, kept in its own local, would be a cycle that holds whatever its callers hold.
-        running = set(sys._current_frames())  # noqa: SLF001
+        running = running_threads()
         for ended in [known for known in list(self.lanes) if known not in running]:
             lane = self.lanes.pop(ended, None)
             if lane is not None:

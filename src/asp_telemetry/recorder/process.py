@@ -9,6 +9,7 @@ from typing import Any
 
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.native import native
+from asp_telemetry.threads import running_threads
 
 _old_sigterm: Any = None
 _flush_on_sigterm: Callable[[], object] | None = None
@@ -76,5 +77,4 @@ def keep_forever(thing: object) -> None:
 
 def has_other_threads(known: set[int]) -> bool:
     """Tell whether threads run beside this one and those that are known."""
-    running = set(sys._current_frames())  # noqa: SLF001 - the only list that also has threads made outside threading
-    return not running <= known | {native("get_ident")()}
+    return not running_threads() <= known | {native("get_ident")()}
