@@ -347,7 +347,7 @@ def test_code_under_test_may_configure_flush_and_shut_down(program):
             asp.configure(sample_rate=7)
     assert names(block) == ["search", "plan", "search"]
     assert {metric.project_id for metric in block.metrics} == {"P", "Q"}
-    assert block.executions[0].input == {"args": ["one"], "kwargs": {}}
+    assert block.executions[0].input == {"query": "one"}
     search("outside")
     [row] = program.rows()
     assert (row["input"], asp.stats()["destination"]) == (None, program.url)
