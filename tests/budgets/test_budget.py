@@ -251,6 +251,14 @@ def test_a_budget_may_only_warn(recorded):
     assert [reached.spent for reached in told] == [100]
 
 
+def test_who_wants_to_be_told_is_told(recorded):
+    """A function to call without a share to call it at is called at the limit, not never."""
+    told = []
+    with asp.budget(tokens=100, on_soft=told.append):
+        make_ask()(100)
+    assert [reached.spent for reached in told] == [100]
+
+
 def test_check_and_reserve(recorded):
     """What is about to be spent can be checked and reserved; calls inside draw on it, and the rest is given back."""
     ask = make_ask()

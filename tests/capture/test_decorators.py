@@ -256,6 +256,13 @@ def test_what_cannot_be_called_is_refused_at_decoration(target):
         asp.track_agent("Code")(target)
 
 
+@pytest.mark.parametrize("decorator", [asp.track_agent, asp.track_tool, asp.track])
+def test_an_unknown_option_is_refused_at_decoration(decorator):
+    """A misspelt option is an error at once that names it and those there are, not something internal."""
+    with pytest.raises(TypeError, match=r"no option modle; it knows .*model, name, provider"):
+        decorator(modle="gpt-4o-mini")
+
+
 def test_an_unknown_kind_is_refused_at_decoration():
     """A kind that the database would refuse is an error at once, with the list of those there are."""
     with pytest.raises(ValueError, match=r"kind='wizard' is unknown; use one of agent, chain, .*tool"):

@@ -1,6 +1,8 @@
 """A trace goes on in other services and processes, whatever their headers look like."""
 
 import asyncio
+import json
+import threading
 
 import pytest
 from hypothesis import given
@@ -167,6 +169,27 @@ def test_the_callers_decision_can_be_overruled(recorded):
     with asp.extract({"traceparent": f"00-{TRACE}-{SPAN}-00"}, sampled=True), asp.span("code"):
         pass
     assert [row["root_id"] for row in recorded.traces()] == [ROOT]
+
+
+@pytest.mark.parametrize(("task_id", "tokens"), [("T", 12), (None, None)])
+def test_a_task_goes_along_as_an_argument(recorded, task_id, tokens):
+    """What is spent on the other side counts for the task if that is named there; headers do not name it."""
+
+    @asp.track_agent("Remote")
+    def serve(task_id):
+        asp.current_span().record_usage(input_tokens=9, output_tokens=3, model="gpt-4o-mini")
+
+    def take(headers):
+        with asp.extract(headers):
+            serve(task_id)
+
+    with asp.task("T"):
+        other = threading.Thread(target=take, args=(asp.inject(),))  # carries nothing by itself, as a process
+        other.start()
+        other.join()
+    asp.flush()
+    [task] = recorded.rows("SELECT actual_cost_vector_json FROM task_metadata")
+    assert json.loads(task["actual_cost_vector_json"])["tokens"] == tokens
 
 
 async def test_extract_works_in_async_code(recorded):

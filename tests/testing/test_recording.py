@@ -151,6 +151,19 @@ def test_what_was_open_before_belongs_to_the_program(program):
     assert asp.current_span().id != outer.id
 
 
+def test_prices_that_are_set_inside_hold_from_then_on(program, tmp_path):
+    """What was recorded before costs what it did, and nothing is lost between the two, however far the writer was."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[models]]\nmodel = "gpt-4o-mini"\ninput_mtok = 0.4\noutput_mtok = 1\n')
+    with capture() as block:
+        for turn in ({}, {"prices": str(prices)}, {"prices": str(prices)}, {}):
+            asp.configure(replace=True, **turn)
+            with asp.span("ask", kind="generation") as span:
+                span.record_usage(input_tokens=1_000_000, output_tokens=0, model="gpt-4o-mini")
+        costs = [metric.metric_value for metric in block.metrics if metric.metric_type == "API_Cost"]
+    assert [str(cost.normalize()) for cost in costs] == ["0.15", "0.4", "0.4", "0.15"]
+
+
 def test_other_threads_of_a_configured_program_go_on_recording(program):
     """While a block captures, the program's other threads record where they did; the block takes threads by context."""
     with capture() as block:
@@ -334,7 +347,7 @@ def test_code_under_test_may_configure_flush_and_shut_down(program):
             asp.configure(sample_rate=7)
     assert names(block) == ["search", "plan", "search"]
     assert {metric.project_id for metric in block.metrics} == {"P", "Q"}
-    assert block.executions[0].input == {"args": ["one"], "kwargs": {}}
+    assert block.executions[0].input == {"query": "one"}
     search("outside")
     [row] = program.rows()
     assert (row["input"], asp.stats()["destination"]) == (None, program.url)

@@ -42,7 +42,7 @@ def budget(
             function. As in the ledger, a call without a task or session has its trace for one.
         window: For how many seconds a spending counts (or a timedelta); for ever by default.
         soft: The share of a limit, above 0 to 1, from which on there is one warning: in the log, and by `on_soft`.
-        on_soft: Called with a `SoftLimitReached` in the thread that spends.
+        on_soft: Called with a `SoftLimitReached` in the thread that spends; without `soft`, at the limit itself.
         enforce: Whether calls are refused; without it there are only warnings, by default at the limit itself.
         name: Tells budgets of different purposes apart, and stands in messages.
         shared: Whether the spending of all processes counts that record into the same database. It is read at the
@@ -81,7 +81,7 @@ def budget(
         )
     if not (callable(on_soft) or on_soft is None):
         raise ConfigurationError(f"on_soft={on_soft!r} cannot be called; give a function")
-    threshold = soft if soft is not None or enforce else 1.0
+    threshold = 1.0 if soft is None and (on_soft is not None or not enforce) else soft
     load_prices()
     return Budget(
         limits,

@@ -111,6 +111,8 @@ def context(
 def propagate(function: Callable[P, R]) -> Callable[P, R]:
     """Carry the current span into another thread: what the function tracks there belongs to it.
 
+    Into other processes `ProcessPoolExecutor` carries it: what this returns cannot be pickled.
+
     Args:
         function: What the other thread will call, once or many times, also at the same time; plain or `async`.
 

@@ -10,6 +10,11 @@ from asp_telemetry.guard import trouble
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_OPTIONS = frozenset({
+    "agent_role", "capture_content", "expected_tokens", "expected_usd", "ignore_arguments", "memory", "model", "name",
+    "provider", "task_id", "version",
+})  # fmt: skip
+
 
 class Decorator(Protocol):
     """Return a function of the very type it is given."""
@@ -54,7 +59,7 @@ def track_agent(function_or_role: Any = None, /, **options: Any) -> Any:
         The decorated function, or a decorator.
 
     Raises:
-        TypeError: At decoration, if it is applied to something that is not a function.
+        TypeError: At decoration, if it is applied to something that is not a function, or an option is unknown.
 
     Example:
         >>> import asp_telemetry as asp
@@ -146,6 +151,11 @@ def track(function: Any = None, /, *, kind: str = "span", **options: Any) -> Any
 
 def _decorator(kind: str, function: Any, options: dict[str, Any]) -> Any:
     """Decorate a function that is given at once, or return what will."""
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        raise TypeError(
+            f"the decorator has no option {', '.join(unknown)}; it knows {', '.join(sorted(_OPTIONS))}"
+        )
     if function is not None:
         return _decorate(function, kind, options)
 

@@ -130,7 +130,9 @@ def extract(headers: AnyHeaders, *, sampled: bool | None = None) -> Extract:
 
     What is tracked inside belongs to the caller's trace: its parent is the caller's span. Whether the trace is recorded
     the caller has decided, whatever the sample rate here, so that a tree is kept or left out as a whole.
-    Without a `traceparent`, or with a malformed one, which is counted, nothing is continued.
+    Without a `traceparent`, or with a malformed one, which is counted, nothing is continued. Task, user and session are
+    not in the headers: say them here, too, by an argument `task_id` and `context()`, else a task's sums lack what is
+    spent here.
 
     Args:
         headers: A mapping or pairs; names in any case, also as WSGI has them; texts or bytes.

@@ -68,8 +68,10 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
     block = routing.here()
     if block is not None:
         with _lock:
-            block.configure(wanted, NAMES if replace else settings)
+            before = block.configure(wanted, NAMES if replace else settings)
             settle()
+        if before is not None:
+            stop_recorder(before, _SHUTDOWN_SECONDS)
         return
     if replace and _recorder is not None and wanted != _recorder.settings:
         _shut_down_program(_SHUTDOWN_SECONDS)

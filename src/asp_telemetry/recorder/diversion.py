@@ -60,18 +60,28 @@ class Diversion:
         self.recorder.start_writer()
         control.divert(self)
 
-    def configure(self, wanted: "Settings", given: Iterable[str]) -> None:
+    def configure(self, wanted: "Settings", given: Iterable[str]) -> Recorder | None:
         """Record in another way, into the same place: what `configure()` does inside the block.
 
         Args:
             wanted: The settings that a program would have now.
             given: Which of them count: those that were stated, or all if they are to replace the block's own.
+
+        Returns:
+            The recorder that had begun with other prices or receivers, which are settled when draining begins; it is to
+            be stopped. None if the block goes on with its own.
         """
         changed = {name: getattr(wanted, name) for name in given if name not in _ITS_OWN}
-        self.settings = self.recorder.settings = replace(self._first, **changed)
+        old, self.settings = self.settings, replace(self._first, **changed)
+        before = None
+        if (old.prices, old.otlp) == (self.settings.prices, self.settings.otlp):
+            self.recorder.settings = self.settings
+        else:
+            before = self.renew()
         self.scope = self._make_scope()
         if self.frame is not None:
             self.frame[SCOPE] = self.scope
+        return before
 
     def renew(self) -> Recorder:
         """Go on with another journal; return the recorder of the one before, to be stopped."""
