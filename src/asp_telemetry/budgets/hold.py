@@ -139,6 +139,10 @@ class Hold:
             self.is_open = False
             if self._site is not None:
                 note_call(self._site, self.subtree)
+        self.tell()
+
+    def tell(self) -> None:
+        """Warn of answers without a price where a budget limits USD; called without the lock."""
         if self._reported is None and self.limits_usd:
             for model in self._unpriced:
                 tell_unpriced(model)

@@ -149,6 +149,8 @@ class Link:
             for budget, account in claims:
                 hold.limits_usd |= budget.limits[USD] is not None
                 warnings += budget.warnings(account)
+        if not hold.is_open:
+            hold.tell()  # an attempt has ended before its operation returns the answer
         for warn in warnings:
             warn()
 

@@ -13,6 +13,7 @@ from asp_telemetry.capture.definition import Site, site_for
 from asp_telemetry.capture.details import details_of
 from asp_telemetry.capture.lifecycle import NOTHING, begin, close, fail, finish, submit
 from asp_telemetry.capture.span import Span
+from asp_telemetry.errors import BudgetExceeded
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import CLOCK, RETRIES, SITE, STATE, TRACE_LOW, Status
 
@@ -55,6 +56,9 @@ class Attempts:
 
         Returns:
             The attempt's span; one that ignores everything when recording is switched off.
+
+        Raises:
+            BudgetExceeded: If a budget refuses it.
         """
         self._submit_waiting()
         attempt = begin(_site_of(operation[SITE], kind))
@@ -170,6 +174,11 @@ class Attempt(Span):
                 state.set_current(operation)  # a thread into which nothing has carried it
             self._attempts = attempts_of(operation)
             self._span = self._attempts.begin(operation)
+        except BudgetExceeded:
+            # Nobody calls __exit__ of a block that was not entered.
+            if state.get_current() is operation:
+                state.set_current(self._outer)
+            raise
         except Exception as error:
             trouble("an attempt could not begin", error)
         return self

@@ -1,18 +1,21 @@
 """Tracks the stream that a client library returns: `track_stream`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar, overload
 
-from asp_telemetry.capture.definition import site_for
-from asp_telemetry.capture.lifecycle import NOTHING, begin, suspend
+from asp_telemetry.capture import state
+from asp_telemetry.capture.definition import Site, site_for
+from asp_telemetry.capture.lifecycle import NOTHING, begin, child_frame, suspend
 from asp_telemetry.capture.stand_in import stand_in
 from asp_telemetry.capture.watch import Estimate, EstimatingWatch, Watch
+from asp_telemetry.errors import BudgetExceeded
 from asp_telemetry.guard import trouble
-from asp_telemetry.journal.layout import PARENT
+from asp_telemetry.journal.layout import PARENT, SCOPE
 
 S = TypeVar("S")
 
-_STREAM_METHODS: Final = ("__iter__", "__next__", "__aiter__", "__anext__", "__enter__", "__aenter__")
+_CHUNK_METHODS: Final = ("__iter__", "__next__", "__aiter__", "__anext__")
+_STREAM_METHODS: Final = (*_CHUNK_METHODS, "__enter__", "__aenter__")
 
 
 @overload
@@ -72,6 +75,10 @@ def track_stream(
         The same stream to look at: its methods, attributes, `with` and `isinstance` work as before. What is no
         stream comes back as it is.
 
+    Raises:
+        BudgetExceeded: If a budget refuses what would open the stream. One that is open already is paid for, and
+            counted.
+
     Example:
         >>> import asp_telemetry as asp
         >>> chunk = {"model": "gpt-4o-mini", "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}
@@ -80,15 +87,35 @@ def track_stream(
     """
     watch: Watch | None = None
     try:
-        span = begin(site_for(str(name), "generation", None, model, provider, None))
+        span = _begin(stream, site_for(str(name), "generation", None, model, provider, None))
         # The consumer's code runs between the chunks: what it tracks is not part of this answer.
         suspend(span, span[PARENT])
         watch = Watch(span) if estimate is None else EstimatingWatch(span, estimate)
+    except BudgetExceeded:
+        if isinstance(stream, Coroutine):
+            stream.close()  # else Python warns that nobody has awaited it
+        raise
     except Exception as error:
         trouble("a stream could not be tracked", error)
     if watch is None:
         watch = Watch(NOTHING)
     return _open(stream, watch)
+
+
+def _begin(stream: Any, site: Site) -> state.SpanList:
+    """Begin the stream's execution; only of one that is still to be opened every budget is asked."""
+    outer = state.get_current()
+    is_open = any(hasattr(type(stream), method) for method in _CHUNK_METHODS)
+    if not is_open or outer is None or outer[SCOPE].budget is None:
+        return begin(site)
+    scope = outer[SCOPE]
+    state.set_current(child_frame(outer, scope.with_budget(None)))
+    try:
+        span = begin(site)
+        span[SCOPE], span[PARENT] = scope, outer
+        return span
+    finally:
+        state.set_current(outer)
 
 
 def _open(stream: Any, watch: Watch) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asp_telemetry.capture.attempts import Attempts, attempts_of
 from asp_telemetry.capture.span import operation_span
+from asp_telemetry.errors import BudgetExceeded
 from asp_telemetry.guard import trouble
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _begin(call: Any) -> None:
         # A loop over attempts may be left in the middle, which tenacity tells nobody.
         attempts.loose = attempt
         setattr(call, _OURS, (attempts, attempt))
+    except BudgetExceeded:
+        raise  # tenacity hands on what `before` raises, and does not try again
     except Exception as error:
         trouble("an attempt could not begin", error)
 
