@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import warnings
+from contextlib import suppress
 
 import pytest
 import spending
@@ -28,19 +29,26 @@ def spend(tokens):
 def test_no_attempt_is_made_beyond_the_limit(recorded):
     """A block around an attempt is not entered once those before have spent the budget, and the caller is told."""
     tried = []
+
+    @asp.track(kind="generation")
+    def ask():
+        operation = asp.current_span()
+        while True:
+            with suppress(ConnectionError), operation.attempt() as attempt:
+                tried.append(1)
+                attempt.record_usage(spending.answer(100))
+                raise ConnectionError
+            assert asp.current_span().id == operation.id
+
     with asp.budget(tokens=100) as budget, pytest.raises(asp.BudgetExceeded):
-        with asp.span("ask", kind="generation") as operation:
-            while True:
-                try:
-                    with operation.attempt() as attempt:
-                        tried.append(1)
-                        attempt.record_usage(spending.answer(100))
-                        raise ConnectionError
-                except ConnectionError:
-                    assert asp.current_span().id == operation.id
+        ask()
     assert (len(tried), budget.spent.tokens) == (1, 100)
     statuses = [(row["status"], row["error_type"]) for row in recorded.traces()]
-    assert statuses == [("error", "BudgetExceeded"), ("error", "ConnectionError"), ("error", "BudgetExceeded")]
+    assert statuses == [
+        ("error", "BudgetExceeded"),
+        ("error", "ConnectionError"),
+        ("error", "BudgetExceeded"),
+    ]
 
 
 def test_a_refused_attempt_leaves_its_thread_as_it_was(recorded):
@@ -66,6 +74,7 @@ def test_tenacity_does_not_try_beyond_the_limit(recorded):
     """A refusal ends a tracked retry at once, as the exception that it is."""
     tried = []
 
+    @asp.track(kind="generation")
     @asp.track_attempts
     @tenacity.retry(stop=tenacity.stop_after_attempt(4), reraise=True)
     def ask():
@@ -74,8 +83,7 @@ def test_tenacity_does_not_try_beyond_the_limit(recorded):
         raise ConnectionError
 
     with asp.budget(tokens=100) as budget, pytest.raises(asp.BudgetExceeded):
-        with asp.span("ask", kind="generation"):
-            ask()
+        ask()
     assert (len(tried), budget.spent.tokens) == (1, 100)
 
 

@@ -219,6 +219,22 @@ def test_a_tool_inside_the_tool_of_its_name_is_one_call(recorded, tracer):
     assert len(recorded.traces()) == 3
 
 
+@pytest.mark.parametrize("inside", [lambda: asp.context(user_id="ana"), lambda: asp.span("step")])
+def test_a_tool_that_an_answer_asked_for_is_one_call(recorded, tracer, inside):
+    """What an answer asks for and an instrumentation sees run counts once; what nobody sees run is added."""
+    with asp.span("agent", kind="agent"):
+        call = {"id": "call-1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+        usage = {"prompt_tokens": 3, "completion_tokens": 1}
+        answer = {"id": "asks-for-tools", "object": "chat.completion", "model": "gpt-4o-mini", "usage": usage}
+        answer["choices"] = [{"message": {"role": "assistant", "tool_calls": [call, call, call]}}]
+        asp.current_span().record_usage(answer)
+        with inside():
+            for _ in range(2):
+                with tracer.start_as_current_span("execute_tool search", attributes=TOOL):
+                    pass
+    assert [row["metric_value"] for row in recorded.metrics("Tool_Calls")] == [1, 1, 1]
+
+
 def test_two_processors_record_once(recorded, provider, tracer):
     """Adding the processor twice, or to a provider that has it, changes nothing."""
     provider.add_span_processor(Processor())

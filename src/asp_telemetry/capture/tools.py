@@ -24,16 +24,25 @@ def agent_of(span: state.SpanList) -> state.SpanList:
 def _surrounding(span: state.SpanList) -> state.SpanList | None:
     """Return the open execution around another, past the stand-ins that `context()` puts between."""
     outer: state.SpanList | None = span[PARENT]
-    while outer is not None and outer[PARENT] is not None and outer[PARENT][SPAN_ID] == outer[SPAN_ID]:
+    return None if outer is None else execution_of(outer)
+
+
+def execution_of(outer: state.SpanList) -> state.SpanList | None:
+    """Return the open execution that a stand-in of `context()` stands for, or that it is itself."""
+    while outer[PARENT] is not None and outer[PARENT][SPAN_ID] == outer[SPAN_ID]:
         outer = outer[PARENT]
-    return None if outer is None or not outer[SPAN_ID] or outer[STATE] else outer
+    return None if not outer[SPAN_ID] or outer[STATE] else outer
 
 
 def count_tool(span: state.SpanList) -> None:
     """Count the call of a tool that begins at the agent that calls it."""
     outer = _surrounding(span)
-    if outer is None:
-        return
+    if outer is not None:
+        count_tool_in(outer)
+
+
+def count_tool_in(outer: state.SpanList) -> None:
+    """Count the call of a tool at the agent of the execution around it."""
     agent = outer if outer[SITE].agent is not None else agent_of(outer)
     # No call between reading and writing: so no other thread comes in between, where there is a GIL.
     if agent[FLAGS] <= _FULL:

@@ -9,6 +9,7 @@ from asp_telemetry.capture.encoder import clean, identifier, plain
 from asp_telemetry.capture.redaction import redact, redact_values
 from asp_telemetry.capture.sightings import announce, is_recorded
 from asp_telemetry.capture.timed import finish_timed
+from asp_telemetry.capture.tools import count_tool_in, execution_of
 from asp_telemetry.guard import trouble
 from asp_telemetry.integrations.opentelemetry.content import content_of
 from asp_telemetry.integrations.opentelemetry.kinds import (
@@ -65,6 +66,8 @@ def record(node: Node, span: "ReadableSpan") -> int:
     if kind is not None:
         frame = node.place(kind, span, attributes)
         details = details_of(frame)
+        if kind == "tool":
+            _count_tool(node)
         inside = max(inside, _count(node, frame, details, kind, attributes))
         _describe(details, node, span, attributes)
         finish_timed(frame, _status(span, details, attributes), (span.end_time or 0) - (span.start_time or 0))
@@ -98,6 +101,14 @@ def _count(node: Node, frame: state.SpanList, details: Details, kind: str, attri
     else:
         announce(node.own, usage, details_of)
     return COUNTED
+
+
+def _count_tool(node: Node) -> None:
+    """Let the agent around a tool know of its call, so that the answer which asked for it does not count it again."""
+    around = node.execution_around()
+    outer = None if around is None else execution_of(around)
+    if outer is not None:
+        count_tool_in(outer)
 
 
 def _is_same_tool(node: Node, span: "ReadableSpan", attributes: Attributes) -> bool:
