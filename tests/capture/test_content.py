@@ -171,6 +171,29 @@ def test_long_content_is_cut_with_length_and_digest(recorded):
     assert row["prompt_text"] == f"{'é' * 500}… (1800 bytes, sha256 {digest})"
 
 
+@pytest.mark.parametrize("size", [20_000, 40_000, 1_000_000])
+def test_what_is_said_of_a_text_is_true_at_any_length(recorded, size):
+    """Length and SHA-256 of a prompt and of a returned text are those of the whole, however long it is."""
+    configure(recorded)
+    text = "x" * size
+    asp.track(lambda prompt: prompt)(text)
+    (row,) = recorded.traces()
+    for found in (row["prompt_text"], stored(recorded)[1]):
+        assert found.startswith("x" * 16_384 + "… (")
+        assert f"({size} " in found
+        assert hashlib.sha256(text.encode()).hexdigest() in found
+
+
+@pytest.mark.parametrize("size", [200, 500, 50_000])
+def test_a_small_limit_keeps_the_head(recorded, size):
+    """However small the limit is, the head of a text, its length and its SHA-256 are stored."""
+    configure(recorded, content_max_bytes=100)
+    asp.track(lambda: "x" * size)()
+    digest = hashlib.sha256(b"x" * size).hexdigest()
+    assert stored(recorded)[1].startswith("x" * 100 + f"… ({size} ")
+    assert digest in stored(recorded)[1]
+
+
 def test_a_secret_at_the_cut_is_not_cut_in_half(recorded):
     """Secrets are taken out before what is too long is cut."""
     configure(recorded, content_max_bytes=100)

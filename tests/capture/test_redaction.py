@@ -5,7 +5,7 @@ from time import perf_counter
 import pytest
 
 import asp_telemetry as asp
-from asp_telemetry.capture.redaction import redact, redact_values
+from asp_telemetry.capture.redaction import Redactor, redact
 
 SECRETS = [
     ("Incorrect API key provided: sk-proj-abcDEF0123456789abcdef", "sk-proj-abcDEF0123456789abcdef"),
@@ -84,7 +84,7 @@ def test_values_are_redacted_at_any_depth():
         "a": ["Bearer abcdef123456", {"b": "fine"}], "password": "x", "openai_api_key": "y", "Authorization": "z",
         "max_tokens": "5", "token": 5, "n": None, "aws_secret_access_key": ["x"], "private_key": {"d": "x"},
     }  # fmt: skip
-    assert redact_values(value) == {
+    assert Redactor(10_000).values(value) == {
         "a": ["Bearer [redacted]", {"b": "fine"}], "password": "[redacted]", "openai_api_key": "[redacted]",
         "Authorization": "[redacted]", "max_tokens": "5", "token": 5, "n": None,
         "aws_secret_access_key": "[redacted]", "private_key": "[redacted]",

@@ -126,6 +126,30 @@ def test_content_is_kept_and_redacted_when_asked(recorded, tracer):
     assert json.loads(row["output"])["gen_ai.output.messages"][0]["role"] == "assistant"
 
 
+def test_content_goes_through_the_limit_and_the_users_function(recorded, tracer):
+    """What spans carry is cut like any content, and the function named `redact=` sees it, and errors, before it is stored."""
+
+    def without_names(value):
+        return json.loads(json.dumps(value).replace("Ana", "somebody"))
+
+    asp.configure(
+        recorded.url,
+        strict=True,
+        capture_content=True,
+        content_max_bytes=200,
+        redact=without_names,
+        replace=True,
+    )
+    long = json.dumps([{"role": "user", "parts": [{"content": "Ana asks. " * 100, "type": "text"}]}])
+    with tracer.start_as_current_span("chat", attributes={**CHAT, "gen_ai.input.messages": long}) as span:
+        span.set_status(Status(StatusCode.ERROR, "Ana is not known"))
+    (row,) = recorded.traces()
+    assert "somebody asks" in json.loads(row["input"])["truncated"]
+    assert len(row["input"]) < 400
+    assert "Ana" not in str(row)
+    assert row["error_message"] == "somebody is not known"
+
+
 def test_old_content_names_are_gathered():
     """Where only the older names are there, one attribute per part, these are the content."""
     given_in, given_out = content.content_of(

@@ -19,8 +19,9 @@ user_redact: Callable[[Any], Any] | None = None
 
 _UNSAMPLED = int(Flag.UNSAMPLED)
 _RECEIVERS = frozenset({"self", "cls"})
-# Of an argument that is far too long, this many times the limit is searched for secrets; the rest is left out unread.
+# Of content that is far too long, this many times the limit is searched for secrets; the rest is left out unread.
 _MARGIN = 4
+_LEAST_SEARCHED = 1 << 16
 # How users call what they ask a model, the most telling first.
 _PROMPTS = (
     "prompt",
@@ -128,7 +129,7 @@ def _named(site: Site, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict
 
 
 def _without_secrets(value: Any) -> Any:
-    redacted = Redactor(_MARGIN * max_bytes).values(value)
+    redacted = Redactor(max(_MARGIN * max_bytes, _LEAST_SEARCHED)).values(value)
     return redacted if user_redact is None else _as_the_user_wants(redacted)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from asp_telemetry.forks import imports
 from asp_telemetry.guard import trouble
 
+_LONGEST_MARK = 120
 MAX_TEXT = 32_768
 """The longest string that is kept whole, in characters; longer ones keep their head, length and SHA-256."""
 
@@ -197,6 +198,11 @@ def shortened_bytes(text: str, limit: int) -> str:
     data = text.encode("utf-8", "surrogatepass")
     if len(data) <= limit:
         return text
+    head, mark, whole = text.rpartition("… (")
+    if mark and whole.endswith(")") and " characters, sha256 " in whole[:_LONGEST_MARK] == whole:
+        # `shortened` has cut it before: what that says of the whole stays true.
+        kept = head.encode("utf-8", "surrogatepass")[:limit].decode("utf-8", "ignore")
+        return f"{kept}{mark}{whole}"
     return f"{data[:limit].decode('utf-8', 'ignore')}… ({len(data)} bytes, sha256 {_sha256(data)})"
 
 

@@ -34,7 +34,6 @@ _PATTERNS = (
     (("@",), r"(?<![\w.%+-])[\w.%+-]++@(?:[A-Za-z0-9-]{1,63}+\.)+[A-Za-z]{2,63}+", MARK),
 )  # fmt: skip
 
-_NO_LIMIT = 1 << 60
 _NAME_OF_SECRET = rf"(?i){_ENDINGS}$"
 
 
@@ -73,7 +72,7 @@ class Redactor:
     """Redact every text inside plain values, and all but numbers under the name of a secret.
 
     Args:
-        characters: How much text is looked at; what comes after so much is left out, so that huge values cost no more.
+        characters: How much text is looked at; texts after so much are left out, so that huge values cost no more.
     """
 
     def __init__(self, characters: int) -> None:
@@ -82,8 +81,11 @@ class Redactor:
     def values(self, value: Any) -> Any:
         """Return a value of dictionaries and lists without its secrets."""
         if isinstance(value, str):
+            if self._left <= 0:
+                return f"… ({len(value)} characters)"
+            # The one that crosses the limit is kept: it may be all that there is, and is short enough as plain text.
             self._left -= len(value)
-            return redact(value) if self._left >= 0 else f"… ({len(value)} characters)"
+            return redact(value)
         if isinstance(value, dict):
             return {
                 key: MARK
@@ -94,8 +96,3 @@ class Redactor:
         if isinstance(value, list):
             return [self.values(item) for item in value]
         return value
-
-
-def redact_values(value: Any) -> Any:
-    """Redact every text inside a plain value of dictionaries and lists, and all but numbers under the name of a secret."""
-    return Redactor(_NO_LIMIT).values(value)

@@ -7,8 +7,10 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.fields import field_of
 from asp_telemetry.capture.answers.stream_looks import LOOKS, look_for
 from asp_telemetry.capture.answers.stream_usage import StreamUsage
+from asp_telemetry.capture.content import captures, content
 from asp_telemetry.capture.details import Details, add_usage, details_of
 from asp_telemetry.capture.lifecycle import fail, finish
+from asp_telemetry.capture.stream_content import StreamContent
 from asp_telemetry.guard import note, trouble
 from asp_telemetry.journal.layout import CLOCK, FLAGS, SITE, STATE, Flag
 from asp_telemetry.usage import Usage
@@ -28,7 +30,7 @@ class Stream:
         is_answer: Whether it is a model's answer for sure; else that shows in its items.
     """
 
-    __slots__ = ("_chunks", "_first_token_ns", "_is_answer", "_span", "_usage")
+    __slots__ = ("_chunks", "_content", "_first_token_ns", "_is_answer", "_span", "_usage")
 
     def __init__(self, span: state.SpanList, *, is_answer: bool = False) -> None:
         self._span = span
@@ -36,6 +38,9 @@ class Stream:
         self._chunks = 0
         self._first_token_ns: int | None = None
         self._is_answer = is_answer
+        self._content: StreamContent | None = None
+        if state.may_capture and not span[STATE] and captures(span):
+            self._content = StreamContent()
 
     def add(self, item: Any) -> None:
         """Take note of an item on its way to the consumer."""
@@ -53,6 +58,16 @@ class Stream:
                 look(self._usage, item)
             except Exception as error:
                 self._usage.note(error)
+        if self._content is not None:
+            self._keep(item)
+
+    def _keep(self, item: Any) -> None:
+        assert self._content is not None
+        try:
+            self._content.add(item)
+        except Exception as error:
+            self._content = None
+            trouble("the content of a stream could not be kept", error)
 
     def finish(self, value: Any, *, left: bool) -> None:
         """Close the span of a stream that has come to its end; it returned because it was left, or by itself."""
@@ -78,6 +93,9 @@ class Stream:
     def _tell(self, span: state.SpanList, details: Details, *, complete: bool) -> None:
         usage = self._usage
         details.chunks = self._chunks
+        if self._content is not None and details.output is None:
+            said = self._content.value()
+            details.output = None if said is None else content(said)
         is_answer = self._is_answer or usage.saw_provider_chunks
         if self._chunks and (is_answer or span[SITE].kind in _SPEAKING):
             details.first_token_ns = self._first_token_ns

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.fields import UsageError
+from asp_telemetry.capture.content import content, redacted_message
 from asp_telemetry.capture.details import Details, add_usage, claim, details_of
 from asp_telemetry.capture.encoder import clean, identifier, plain
-from asp_telemetry.capture.redaction import redact, redact_values
 from asp_telemetry.capture.sightings import announce, is_recorded
 from asp_telemetry.capture.timed import finish_timed
 from asp_telemetry.capture.tools import count_tool_in, execution_of
@@ -141,9 +141,9 @@ def _describe(details: Details, node: Node, span: "ReadableSpan", attributes: At
     if state.capture_content:
         given, returned = content_of(attributes)
         if given is not None:
-            details.input = redact_values(plain(given))
+            details.input = content(given)
         if returned is not None:
-            details.output = redact_values(plain(returned))
+            details.output = content(returned)
 
 
 def _is_streamed(attributes: Attributes) -> bool:
@@ -174,7 +174,7 @@ def _status(span: "ReadableSpan", details: Details, attributes: Attributes) -> S
             message = first_text(raised, ("exception.message",)) or message
     # Some write the class as it prints: <class 'openai.InternalServerError'>.
     name = (kind or "Error").removeprefix("<class '").removesuffix("'>").rpartition(".")[2]
-    details.error = (identifier(name), redact(clean(message)))
+    details.error = (identifier(name), redacted_message(clean(message)))
     if name in {"TimeoutError", "timeout"}:
         return Status.TIMEOUT
     return Status.CANCELLED if name in {"CancelledError", "Cancelled"} else Status.ERROR
