@@ -25,3 +25,17 @@ def serve(queue, results):
             leaf(number)
         results.put(number)
     asp.shutdown(20)
+
+
+def spend_in_a_process(calls):
+    """Ask a model so often inside a budget for one call; return how many calls were made."""
+    made = 0
+    with asp.budget(tokens=100):
+        for _ in range(calls):
+            try:
+                with asp.span("ask", kind="generation") as span:
+                    made += 1
+                    span.record_usage(input_tokens=100, output_tokens=20, model="gpt-4o-mini")
+            except asp.BudgetExceeded:
+                pass
+    return made

@@ -79,6 +79,8 @@ class Details:
     asked: int | None = None
     called = 0
     resident: tuple[int | None, int | None] | None = None
+    tracestate: str | None = None
+    """What other tracing systems sent along with a caller's span, which has nothing else; not recorded."""
 
     def encoded(self, span: state.SpanList) -> bytes | None:
         """Return the details of a span that has ended as JSON, or None if there are none."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asp_telemetry.capture import state
-from asp_telemetry.journal.layout import DETAILS, PARENT, SPAN_ID, STATE
+from asp_telemetry.journal.layout import DETAILS, PARENT, SITE, SPAN_ID, STATE
 from asp_telemetry.usage import Usage
 
 _MOST_SIGHTINGS = 64
@@ -105,7 +105,7 @@ def _spans_around(span: state.SpanList | None) -> list[state.SpanList]:
     while span is not None:
         around = span[PARENT]
         is_stand_in = around is not None and around[SPAN_ID] == span[SPAN_ID]
-        if span[SPAN_ID] and not span[STATE] and not is_stand_in:
+        if span[SITE] is not None and not span[STATE] and not is_stand_in:
             found.append(span)
         span = around
     return found

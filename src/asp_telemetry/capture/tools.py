@@ -28,10 +28,11 @@ def _surrounding(span: state.SpanList) -> state.SpanList | None:
 
 
 def execution_of(outer: state.SpanList) -> state.SpanList | None:
-    """Return the open execution that a stand-in of `context()` stands for, or that it is itself."""
+    """Return the open execution of this process that a stand-in of `context()` stands for, or that it is itself."""
     while outer[PARENT] is not None and outer[PARENT][SPAN_ID] == outer[SPAN_ID]:
         outer = outer[PARENT]
-    return None if not outer[SPAN_ID] or outer[STATE] else outer
+    # A caller's span in another process has no site.
+    return None if outer[SITE] is None or outer[STATE] else outer
 
 
 def count_tool(span: state.SpanList) -> None:

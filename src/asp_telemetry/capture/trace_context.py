@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 from asp_telemetry.capture import state
 from asp_telemetry.capture.context import Frame
 from asp_telemetry.capture.definition import Scope
+from asp_telemetry.capture.details import Details
 from asp_telemetry.guard import note, trouble
 from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.layout import (
@@ -13,7 +14,6 @@ from asp_telemetry.journal.layout import (
     FLAGS,
     PARENT,
     SCOPE,
-    SITE,
     SPAN_ID,
     TRACE_HIGH,
     TRACE_LOW,
@@ -85,9 +85,9 @@ def inject(headers: Any = None) -> Any:
 def tracestate_of(span: state.SpanList | None) -> str | None:
     """Return what other tracing systems sent along with the trace that a span continues, if anything."""
     while span is not None:
-        if span[SITE] is None and type(span[DETAILS]) is str:
-            found: str = span[DETAILS]
-            return found
+        details: Details | None = span[DETAILS]
+        if details is not None and details.tracestate is not None:
+            return details.tracestate
         span = span[PARENT]
     return None
 
@@ -172,8 +172,12 @@ def foreign_frame(
         tracestate: What other tracing systems sent along.
         outer: What surrounds it here.
     """
+    details = None
+    if tracestate:
+        details = Details()
+        details.tracestate = tracestate
     return [
-        trace_id >> 64, trace_id & _LOW_HALF, span_id, 0, None, scope, agent, 1, flags, 0, 0, outer, tracestate, 0, 0,
+        trace_id >> 64, trace_id & _LOW_HALF, span_id, 0, None, scope, agent, 1, flags, 0, 0, outer, details, 0, 0,
     ]  # fmt: skip
 
 
