@@ -229,6 +229,26 @@ def test_inside_an_attempt_of_one_s_own_the_client_s_are_deeper(recorded, stub):
     assert retries == {span.id: 1, **{row["correlation_id"]: 1 for row in attempts}}
 
 
+@pytest.mark.parametrize(("make", "ask"), [(gpt, chat), (claude, message)], ids=["openai", "anthropic"])
+def test_a_request_beyond_the_budget_is_not_sent(recorded, stub, make, ask):
+    """Once a budget is spent the client's next request is refused: the error is the refusal, or says so as its cause."""
+    with make(stub, max_retries=1) as client:
+
+        def agent():
+            with asp.span(f"agent with {make.__name__}", kind="agent"):
+                ask(client, "one")
+                ask(client, "two")
+
+        with asp.budget(tokens=1), pytest.raises(Exception, match=r"budget|Connection") as raised:
+            agent()
+    assert isinstance(raised.value, asp.BudgetExceeded) or isinstance(
+        raised.value.__cause__, asp.BudgetExceeded
+    )
+    _, attempts = rows_of(recorded)
+    assert status_codes(attempts)[0] == 200
+    assert {row["error_type"] for row in attempts[1:]} == {"BudgetExceeded"}
+
+
 def test_without_a_span_the_client_works_as_ever(recorded, stub):
     """Outside of any span nothing is recorded, and asking twice changes nothing."""
     with asp.count_client_retries(gpt(stub)) as client:

@@ -290,6 +290,28 @@ def test_a_receiver_that_does_not_answer_is_ambiguous(receiver, url, monkeypatch
     settled(count=1)
 
 
+def test_attempts_and_streams_are_spans_and_endpoint_calls_are_none(receiver, url):
+    """Each attempt and each stream is a span of its own with its tokens, the operation has none; rows beside are no spans."""
+    asp.configure(url, otlp=receiver.url, capture_content=True, replace=True)
+    answer = {**ANSWER, "id": f"msg_{monotonic()}"}
+    chunks = [{"choices": [{"delta": {"content": text}}], "object": "chat.completion.chunk"} for text in "ab"]
+    with asp.budget(tokens=100_000), asp.span("ask", kind="generation") as operation:
+        with pytest.raises(ConnectionError), operation.attempt():
+            raise ConnectionError("away")
+        with operation.attempt() as attempt, asp.endpoint_call("rag", "GET", "/") as call:
+            attempt.record_usage(answer)
+            list(asp.track_stream(iter(chunks)))
+            call.response(200)
+    settled()
+    found = [span.attributes for span in receiver.spans]
+    tokens = [one["gen_ai.usage.input_tokens"] for one in found if "gen_ai.usage.input_tokens" in one]
+    assert (len(found), tokens) == (4, [1300])
+    assert [one["error.type"] for one in found if "error.type" in one] == ["ConnectionError"]
+    said = [one[otlp_names.OUTPUT] for one in found if otlp_names.OUTPUT in one]
+    assert [json.loads(text) for text in said] == ["ab"]
+    until(lambda: figures()["pending"] == 0)
+
+
 def test_unsampled_executions_are_not_sent(receiver, url):
     """What is not sampled is no span; tasks, which the database keeps, are none either."""
     asp.configure(url, otlp=receiver.url, sample_rate=0.0, replace=True)

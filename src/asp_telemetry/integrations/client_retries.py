@@ -109,7 +109,7 @@ def _begin(request: Any) -> Open | None:
         number = int(count) + 1 if count.isdecimal() and len(count) < 6 else 1
         attempt = attempts.begin(operation, number=number, kind=kind)
     except BudgetExceeded:
-        raise  # the client tries again as after a lost connection, and raises its own error with this one as the cause
+        raise  # Anthropic's client tries again as after a lost connection, and raises its own error with this as the cause
     except Exception as error:
         trouble("an attempt could not begin", error)
         return None
