@@ -97,7 +97,7 @@ async def test_the_process_pool_serves_an_event_loop(settings):
     assert row["parent_id"] == root.id
 
 
-def test_what_is_carried_pickles():
+def test_what_is_carried_pickles(recorded):
     """A carried function pickles and can be called anywhere, also in the process that it comes from."""
     with asp.span("root") as root:
         function = pickle.loads(pickle.dumps(carried(asp.inject)))
