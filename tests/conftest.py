@@ -10,7 +10,10 @@ import pytest
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from asp_telemetry.recorder import waiting
+from asp_telemetry.recorder.process import has_other_threads
 from asp_telemetry.testing import capture
+from asp_telemetry.threads import running_threads
 
 pytest_plugins = ["databases", "postgres"]
 
@@ -32,6 +35,13 @@ class Recorded:
         return self.rows(
             "SELECT * FROM agent_cost_vector WHERE ? IN (metric_type, '') ORDER BY id", metric_type or ""
         )
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the threads of earlier tests and of their libraries: the program that a test plays has not started them."""
+    earlier = running_threads()
+    monkeypatch.setattr(waiting, "has_other_threads", lambda known: has_other_threads(known | earlier))
 
 
 @pytest.fixture
