@@ -38,10 +38,12 @@ class Recorded:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone() -> Iterator[None]:
     """Leave out the threads of earlier tests and of their libraries: the program that a test plays has not started them."""
     earlier = running_threads()
-    monkeypatch.setattr(waiting, "has_other_threads", lambda known: has_other_threads(known | earlier))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(waiting, "has_other_threads", lambda known: has_other_threads(known | earlier))
+        yield
 
 
 @pytest.fixture
