@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "owner.lock"
 
+# Where the writer is held up, by a slow disk say, callers do its work rather than let their process grow.
+_MOST_FULL = 32
+
 
 def new_journal_id() -> str:
     """Name a journal so that names sort by time and never meet.
@@ -133,6 +136,8 @@ class Journal:
             self._rolled += 1
             if self.header.writer:
                 self._full.append(segment)
+                if len(self._full) > _MOST_FULL:
+                    self._release_oldest()
         if (
             not self.header.writer
             and segment.path is not None
@@ -144,8 +149,16 @@ class Journal:
 
     def release_full(self) -> None:
         """Let go of the maps of segments that lanes have left; unmapping is the writer's work, not the callers'."""
-        while self._full:
-            self._full.popleft().release()
+        while self._release_oldest():
+            pass
+
+    def _release_oldest(self) -> bool:
+        try:
+            segment = self._full.popleft()
+        except IndexError:  # another thread was quicker
+            return False
+        segment.release()
+        return True
 
     def take_rolled(self) -> int:
         """Return how many segments have been left since the last time of asking."""
