@@ -11,15 +11,12 @@ Importing this package starts nothing, opens nothing and imports no driver.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from asp_telemetry.capture.attempts import Attempt
 from asp_telemetry.capture.bootstrap import record_bootstrap
 from asp_telemetry.capture.context import context, propagate
 from asp_telemetry.capture.decorators import track, track_agent, track_tool
 from asp_telemetry.capture.defects import fixing, log_defect, resolve_defect
-from asp_telemetry.capture.endpoints import EndpointCall, endpoint_call
 from asp_telemetry.capture.span import Span, current_span, span
 from asp_telemetry.capture.tasks import Task, task, update_task
-from asp_telemetry.capture.trace_context import extract, inject
 from asp_telemetry.errors import AspTelemetryError, BudgetExceeded, ConfigurationError
 from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, stats
 from asp_telemetry.recorder.recorder import FlushResult
@@ -28,8 +25,11 @@ if TYPE_CHECKING:
     from asp_telemetry.budgets.budget import Budget
     from asp_telemetry.budgets.making import budget
     from asp_telemetry.budgets.warnings import SoftLimitReached
+    from asp_telemetry.capture.attempts import Attempt
+    from asp_telemetry.capture.endpoints import EndpointCall, endpoint_call
     from asp_telemetry.capture.executor import ThreadPoolExecutor
     from asp_telemetry.capture.processes import ProcessPoolExecutor
+    from asp_telemetry.capture.trace_context import extract, inject
     from asp_telemetry.capture.tracked_stream import track_stream
     from asp_telemetry.integrations.client_retries import count_client_retries
     from asp_telemetry.integrations.tenacity import track_attempts
@@ -80,12 +80,17 @@ __all__ = [
 
 
 _LATER = {
+    "Attempt": "capture.attempts",
     "Budget": "budgets.budget",
+    "EndpointCall": "capture.endpoints",
     "ProcessPoolExecutor": "capture.processes",
     "SoftLimitReached": "budgets.warnings",
     "ThreadPoolExecutor": "capture.executor",
     "budget": "budgets.making",
     "count_client_retries": "integrations.client_retries",
+    "endpoint_call": "capture.endpoints",
+    "extract": "capture.trace_context",
+    "inject": "capture.trace_context",
     "open_pool": "stores.pool",
     "track_attempts": "integrations.tenacity",
     "track_stream": "capture.tracked_stream",
