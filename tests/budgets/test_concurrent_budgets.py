@@ -16,6 +16,7 @@ from spending import PRICE, answer, calls, make_ask
 
 import asp_telemetry as asp
 from asp_telemetry.budgets import locking
+from garbage import collect_garbage
 
 CALL = st.tuples(
     st.integers(0, 40),  # what is expected
@@ -108,7 +109,7 @@ def test_a_finaliser_that_spends_in_the_middle_of_it_neither_waits_nor_is_lost(r
         finally:
             gc.set_threshold(*threshold)
         del thing
-        gc.collect()
+        collect_garbage()
         assert b.spent.tokens == 300 * 2 + len(finalised)
         assert len(finalised) > 100
         assert b._account().reserved == [0, 0]

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextvars
-import gc
 import threading
 
 import pytest
 
 import asp_telemetry as asp
+from garbage import collect_garbage
 
 
 def tree(recorded):
@@ -92,7 +92,7 @@ def test_a_generator_freed_inside_another_span_leaves_that_span_current(recorded
     holder.append(holder)
     with asp.span("elsewhere") as span:
         del holder
-        gc.collect()
+        collect_garbage()
         assert asp.current_span().id == span.id
     assert tree(recorded) == {"stream": None, "elsewhere": None}
 

@@ -1,12 +1,12 @@
 """A tracked generator behaves to its consumer, to the letter, as the untracked one does."""
 
 import asyncio
-import gc
 import inspect
 
 import pytest
 
 import asp_telemetry as asp
+from garbage import collect_garbage
 
 
 class Oops(Exception):  # noqa: N818 - a user's own
@@ -249,7 +249,7 @@ def test_many_half_consumed_generators_are_all_recorded(recorded):
         holder.append(running)
         next(running)
         del running, holder
-    gc.collect()
+    collect_garbage()
     (row,) = recorded.rows("SELECT count(*) AS number, min(status) AS status FROM execution_traces")
     assert row == {"number": 20, "status": "success"}
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import gc
 import inspect
 import signal
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ import pytest
 import trio
 
 import asp_telemetry as asp
+from garbage import collect_garbage
 
 KINDS = ["plain", "async", "generator", "async generator"]
 ENDS = ["return", "raise", "break early", "close", "throw", "cancel", "timeout inside", "never iterated"]
@@ -223,7 +223,7 @@ def call_generator(function, log):
             told(log, running.send, "more")
         log.append(inspect.getgeneratorstate(running))
     del running
-    gc.collect()
+    collect_garbage()
     log.append("gone")
 
 
@@ -249,7 +249,7 @@ def drive_coroutine(function, log):
         told(log, running.throw, log.thrown)
         log.append(inspect.getcoroutinestate(running))
     del running
-    gc.collect()
+    collect_garbage()
     log.append("gone")
 
 
@@ -318,7 +318,7 @@ async def call_async_generator(function, log, library):
 
     await awaited(log, library, consume)
     kept.clear()
-    gc.collect()
+    collect_garbage()
     for _ in range(5):
         await library.pause()  # the event loop closes what was dropped
     log.append("gone")

@@ -1,6 +1,5 @@
 """The usage of a streamed answer is put together from its chunks, whichever kind of stream it is."""
 
-import gc
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 
 from asp_telemetry.capture.answers.stream_usage import StreamUsage
 from asp_telemetry.capture.answers.table import read_usage
+from garbage import collect_garbage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from provider_stub import ProviderStub
@@ -270,7 +270,7 @@ def test_classes_made_on_the_fly_are_forgotten() -> None:
     del first
     for _ in range(1100):
         stream.add(type("Chunk", (), {})())
-    gc.collect()
+    collect_garbage()
     assert alive() is None
     assert stream.error is None
 

@@ -1,7 +1,6 @@
 """A client's stream that is tracked stays what it is to its consumer, and ends in the ledger however it ends."""
 
 import asyncio
-import gc
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
@@ -10,6 +9,7 @@ from capture_answers import chat_chunks
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from garbage import collect_garbage
 
 
 class ClientStream:
@@ -143,7 +143,7 @@ def test_streams_that_are_left_keep_what_was_known(recorded):
     generator.close()
     forgotten = asp.track_stream(ClientStream([start]), name="forgotten")
     del forgotten
-    gc.collect()
+    collect_garbage()
     found = outcomes(recorded)
     assert {status for status, _ in found.values()} == {"success"}
     assert all(context["completed"] is False for _, context in found.values())

@@ -14,6 +14,7 @@ from hosts import Host
 import asp_telemetry as asp
 from asp_telemetry.capture import state
 from asp_telemetry.journal import reader
+from garbage import collect_garbage
 
 
 def _call(name: str, number: int) -> int:
@@ -73,7 +74,7 @@ def test_generators_may_be_finished_by_the_garbage_collector(host: Host) -> None
             assert next(holder[0]) == 1
             del holder
             assert _call("main", number) == number
-        gc.collect()
+        collect_garbage()
     finally:
         gc.set_threshold(*old)
     assert host.settled()["stored"] == 4000

@@ -1,7 +1,6 @@
 """Clients of httpx and httpx2 record their calls, and send the trace only where that is safe."""
 
 import asyncio
-import gc
 import json
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from starlette.routing import Route
 import asp_telemetry as asp
 from asp_telemetry.integrations.asgi import Middleware
 from asp_telemetry.integrations.httpx import instrument, may_inject
+from garbage import collect_garbage
 
 LIBRARIES = [httpx, httpx2]
 
@@ -222,7 +222,7 @@ def test_an_answer_that_is_never_closed_is_recorded(recorded, url):
     with instrument(httpx.Client(timeout=30)) as client:
         request = client.build_request("GET", f"{url}/echo")
         client.send(request, stream=True)
-    gc.collect()
+    collect_garbage()
     assert [json.loads(row["context"])["completed"] for row in calls(recorded)] == [False]
 
 

@@ -1,7 +1,6 @@
 """tenacity's attempts become rows, whichever way it is used, and it retries as it always did."""
 
 import asyncio
-import gc
 from itertools import count
 
 import pytest
@@ -9,6 +8,7 @@ import tenacity
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from garbage import collect_garbage
 
 
 class Overloaded(Exception):  # noqa: N818 - a user's own
@@ -113,7 +113,7 @@ WAYS = [by_decorator, by_object, by_loop, by_returning_loop, by_coroutine, by_as
 def test_every_attempt_is_a_row(recorded, way):
     """Two failures and an answer are three attempts, two retries and a back-off; the tokens stand at the third."""
     way(failing(2))
-    gc.collect()
+    collect_garbage()
     attempts, metrics = attempts_in(recorded)
     assert attempts == FAILED_TWICE
     assert metrics.pop("Backoff_Time") >= 20

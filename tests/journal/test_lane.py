@@ -25,6 +25,7 @@ from asp_telemetry.journal.journal import Journal
 from asp_telemetry.journal.lane import MAX_PAYLOAD
 from asp_telemetry.journal.layout import CELL, LIMIT, Kind
 from asp_telemetry.journal.segment import Segment
+from garbage import collect_garbage
 
 
 @pytest.mark.parametrize("mode", ["mapped", "written", "memory"])
@@ -214,7 +215,7 @@ def test_finalisers_may_append_at_any_moment(tmp_path: Path) -> None:
         for _ in range(3000):
             Cycle()
             append(1, payload=lambda number: b"m" * (number % 500))
-        gc.collect()
+        collect_garbage()
     finally:
         gc.set_threshold(*old)
     found = sorted(number for lane in journal.all_lanes for number in numbers(read_own(journal, lane.number)))

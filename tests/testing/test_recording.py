@@ -1,7 +1,6 @@
 """`capture()`: a block's records, typed and committed, apart from the program around it."""
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import subprocess
@@ -19,6 +18,7 @@ import asp_telemetry as asp
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.records import RejectedRecord
 from asp_telemetry.testing import assert_no_loss, capture, locked_database, recording
+from garbage import collect_garbage
 
 
 @asp.track_tool
@@ -484,7 +484,7 @@ def test_temporary_files_go_with_the_recording(tmp_path):
     assert [path.name for path in folder.iterdir() if path.is_dir() and list(path.iterdir())] == []
     assert len(recorded.executions) == 1
     del recorded
-    gc.collect()
+    collect_garbage()
     assert not folder.exists()
     with capture(folder=tmp_path / "odd ?#% name") as recorded:
         search("x")
