@@ -87,6 +87,27 @@ def test_a_hole_of_a_living_process_is_waited_for_and_then_skipped(
     journal.close(delete=True)
 
 
+def test_holes_at_the_end_of_a_segment_count_for_whoever_goes_on_behind_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stop reading between two segments, behind a hole, and begin anew there: the hole still counts as lost."""
+    journal = make_journal(tmp_path)
+    append = Appender(journal)
+    append(3)
+    lane = journal.all_lanes[0]
+    lane.position = LIMIT
+    lane.stamp += 2
+    monkeypatch.setattr(reader_module, "_HOLE_SECONDS", 0)
+    append(1)
+    first = OwnOutlet(journal).reader(1, 0)
+    assert numbers(first.read(4)) == [1, 2, 3, 4]
+    assert first.lost == 2
+    again = OwnOutlet(journal).reader(1, LIMIT // CELL, passed=3)
+    assert numbers(again.read(4)) == [4]
+    assert again.lost == 2
+    journal.close(delete=True)
+
+
 def test_a_void_record_counts_as_lost(tmp_path: Path) -> None:
     """Mark cells as void: what follows is read, and the void one is counted."""
     journal = make_journal(tmp_path)

@@ -48,8 +48,8 @@ class Outlet(ABC):
         return False
 
     @abstractmethod
-    def reader(self, lane: int, position: int) -> LaneReader:
-        """Return a reader of one lane that starts at a position."""
+    def reader(self, lane: int, position: int, passed: int | None = None) -> LaneReader:
+        """Return a reader of one lane that starts at a position, which so many records are known to have passed."""
 
     @abstractmethod
     def refused(self, lane: int) -> Refused:
@@ -126,9 +126,9 @@ class OwnOutlet(Outlet):
             own.stamp == (own.first_stamp if next_stamp < 0 else next_stamp) and sum(own.refused) == refused
         )
 
-    def reader(self, lane: int, position: int) -> LaneReader:
+    def reader(self, lane: int, position: int, passed: int | None = None) -> LaneReader:
         """Return a reader of one lane."""
-        return LaneReader(_OwnLane(self._lane(lane)), position)
+        return LaneReader(_OwnLane(self._lane(lane)), position, passed)
 
     def refused(self, lane: int) -> Refused:
         """Return what a lane has refused."""
@@ -245,9 +245,9 @@ class ForeignOutlet(Outlet):
         """Return the numbers of all lanes that have taken or refused a record."""
         return sorted({*self._lanes, *self._refused})
 
-    def reader(self, lane: int, position: int) -> LaneReader:
+    def reader(self, lane: int, position: int, passed: int | None = None) -> LaneReader:
         """Return a reader of one lane."""
-        return LaneReader(_FileLane(self, lane), position)
+        return LaneReader(_FileLane(self, lane), position, passed)
 
     def refused(self, lane: int) -> Refused:
         """Return what a lane has refused."""

@@ -56,6 +56,7 @@ class LaneReader:
     Args:
         source: Where the bytes come from.
         position: Where to start; 0 for the lane's beginning.
+        passed: How many of the lane's records are known to lie before that; what is missing behind them is lost.
 
     Attributes:
         position: Behind the last record that was read.
@@ -63,9 +64,10 @@ class LaneReader:
         lost: How many records before `position` could not be read: torn, overwritten, or in memory that died.
     """
 
-    def __init__(self, source: SegmentSource, position: int = 0) -> None:
+    def __init__(self, source: SegmentSource, position: int = 0, passed: int | None = None) -> None:
         self._source = source
         self.position = position
+        self._passed = passed
         self.lost = 0
         self._number = -1
         self._data = b""
@@ -101,10 +103,10 @@ class LaneReader:
         self._lane_stamp = lane_stamp
         self._definitions = {}
         if self.next_stamp < 0:
-            self.next_stamp = first_stamp
-            if self.position == 0:
-                # This database has nothing of what stood in earlier segments, and they are gone.
-                self.lost = first_stamp - lane_stamp
+            passed = 0 if self.position == 0 else self._passed
+            # Records may be missing before this segment: those of earlier ones that are gone, or holes at their end.
+            missing = 0 if passed is None else max(first_stamp - lane_stamp - passed, 0)
+            self.next_stamp, self.lost = first_stamp, missing
         start = self.position % CELLS if self.position // CELLS == number else 0
         self.position = number * CELLS + HEADER_CELLS
         if start > HEADER_CELLS:

@@ -154,7 +154,7 @@ class Drainer:
             key = f"{journal_id}/{number}"
             if key not in self._lanes:
                 committed = self._loaded[journal_id].get(key, Checkpoint())
-                reader = outlet.reader(number, committed.position)
+                reader = outlet.reader(number, committed.position, committed.passed)
                 refused = sum(count for reason, count in committed.dropped.items() if reason != "lost")
                 self._lanes[key] = LaneState(outlet, number, key, reader, committed, refused=refused)
 
