@@ -74,6 +74,7 @@ class Flag(IntFlag):
     UNSAMPLED = 2
     INCOMPLETE = 4
     IN_AGENT = 8
+    TASK_BEGINS = 16
 
 
 TOOL = 64

@@ -1,18 +1,14 @@
-"""Turns finished executions into OpenTelemetry spans, by the semantic conventions for generative AI.
-
-Wire format: https://github.com/open-telemetry/opentelemetry-proto, `trace/v1/trace.proto`.
-"""
+"""Turns finished executions into OpenTelemetry spans, by the semantic conventions for generative AI."""
 
 from decimal import Decimal
 from typing import Any
 
 import orjson
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 from asp_telemetry.journal.layout import Kind
 from asp_telemetry.journal.reader import Record
 from asp_telemetry.sinks import otlp_names as names
+from asp_telemetry.sinks.otlp_values import FAILED, encode_span
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Entry
 from asp_telemetry.writer.definitions import Definitions, SiteFacts
 
@@ -47,7 +43,6 @@ _CONTEXT = (
     ("usage_source", names.USAGE_SOURCE),
     ("unpriced", names.UNPRICED),
 )
-_FAILED = frozenset({"error", "timeout"})
 
 
 class SpanEncoder:
@@ -64,35 +59,24 @@ class SpanEncoder:
             entry: What the record became in the database.
 
         Returns:
-            A `ScopeSpans` message with nothing but the span in it: such messages may be strung together, and make one
-            with all the spans (https://protobuf.dev/programming-guides/encoding/#last-one-wins). None if the record is
-            no finished execution.
+            A `ScopeSpans` message, see `encode_span`. None if the record is no finished execution.
         """
         slot = record.slot
         if slot[0] != Kind.EXECUTION:
             return None
         site = self._definitions.site(record.site)
         trace = dict(zip(TRACE_COLUMNS, entry.row, strict=True))
-        status = Status()
-        if trace["status"] in _FAILED:
-            status = Status(code=Status.STATUS_CODE_ERROR, message=trace["error_message"] or "")
-        kind = Span.SPAN_KIND_CLIENT if site.kind in _CLIENT_KINDS else Span.SPAN_KIND_INTERNAL
-        span = Span(
-            trace_id=slot[5].to_bytes(8, "big") + slot[6].to_bytes(8, "big"),
-            span_id=slot[7].to_bytes(8, "big"),
-            parent_span_id=slot[8].to_bytes(8, "big") if slot[8] else b"",
-            kind=kind,
-            start_time_unix_nano=slot[9],
-            end_time_unix_nano=slot[9] + slot[10],
-            status=status,
-        )
         attributes = _attributes(site, trace, entry)
-        span.name = _name(site, attributes)
-        span.attributes.extend(
-            KeyValue(key=key, value=_any(value)) for key, value in attributes.items() if value is not None
+        return encode_span(
+            slot,
+            trace_id=slot[5].to_bytes(8, "big") + slot[6].to_bytes(8, "big"),
+            parent_id=slot[8],
+            name=_name(site, attributes),
+            kind=site.kind,
+            status=trace["status"],
+            message=trace["error_message"],
+            attributes=attributes,
         )
-        encoded: bytes = ScopeSpans(spans=[span]).SerializeToString()
-        return encoded
 
 
 def _name(site: SiteFacts, attributes: dict[str, Any]) -> str:
@@ -115,7 +99,7 @@ def _attributes(site: SiteFacts, trace: dict[str, Any], entry: Entry) -> dict[st
     if site.kind in _NAMED:
         found[_NAMED[site.kind]] = site.name
     found[names.AGENT_VERSION if site.kind == "agent" else names.VERSION] = site.version
-    if trace["status"] in _FAILED:
+    if trace["status"] in FAILED:
         found[names.ERROR_TYPE] = trace["error_type"] or trace["status"]
     if trace["usage"] is not None:
         _add_models(found, orjson.loads(trace["usage"]))
@@ -179,15 +163,3 @@ def _add_models(found: dict[str, Any], usage: dict[str, Any]) -> None:
 
 def _provider(name: str | None) -> str | None:
     return None if name is None else names.PROVIDERS.get(name, name)
-
-
-def _any(value: Any) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    if isinstance(value, list):
-        return AnyValue(array_value=ArrayValue(values=[_any(item) for item in value]))
-    return AnyValue(string_value=str(value))
