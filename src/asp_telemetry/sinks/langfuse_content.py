@@ -6,7 +6,8 @@ import orjson
 def shown(stored: str) -> str:
     """Return what Langfuse is sent of a stored input or output: text without quotes, all else as JSON.
 
-    A text that is JSON itself keeps its quotes, or reading it back would make a number or an object of it.
+    A text that is JSON itself keeps its quotes, or reading it back would make a number or an object of it; so does an
+    empty one, which Langfuse takes for none.
 
     Args:
         stored: JSON, as the database has it.
@@ -18,7 +19,7 @@ def shown(stored: str) -> str:
     if not stored.startswith('"'):
         return stored
     text: str = orjson.loads(stored)
-    return stored if _is_json(text) else text
+    return stored if not text or _is_json(text) else text
 
 
 def stored(text: str) -> str:

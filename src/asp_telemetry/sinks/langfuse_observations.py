@@ -31,6 +31,7 @@ _DETAILS = tuple(
         ("provider", "llm_provider"),
     )
 )
+_ITERATION = METRIC_COLUMNS.index("agent_iteration")
 _UNIT, _NESTED = METRIC_COLUMNS.index("metric_unit"), METRIC_COLUMNS.index("nested")
 _METRIC_METADATA = METRIC_COLUMNS.index("metadata")
 _ENVIRONMENT = re.compile(rf"(?!langfuse)[a-z0-9_-]{{1,{names.LONGEST_ENVIRONMENT}}}")
@@ -96,13 +97,16 @@ def _attributes(
     }
     if row["status"] in FAILED or row["status"] == "cancelled":
         found[names.LEVEL] = "ERROR" if row["status"] in FAILED else "WARNING"
-        found[names.STATUS_MESSAGE] = row["error_message"]
+        found[names.STATUS_MESSAGE] = row["error_message"] or None
+        if not row["error_message"]:
+            # Langfuse does not tell an empty message from none.
+            found[f"{_PREFIX}error_message"] = row["error_message"]
     for key, column in _KEPT.items():
         found[key] = None if row[column] is None else str(row[column])
     found[f"{_PREFIX}project_id"] = context.get("project_id")
     found[f"{_PREFIX}version"] = context.get("version")
     if metrics:
-        found[f"{_PREFIX}metrics"] = orjson.dumps([_metric(metric) for metric in metrics]).decode()
+        found[f"{_PREFIX}metrics"] = orjson.dumps([_metric(metric, row) for metric in metrics]).decode()
     _add_scope(found, row)
     _add_model(found, site, row, metrics)
     _add_first_token(found, metrics, started_ns)
@@ -204,12 +208,16 @@ def _add_first_token(found: dict[str, Any], metrics: list[Row], started_ns: int)
             return
 
 
-def _metric(metric: Row) -> dict[str, Any]:
-    facts = {
+def _metric(metric: Row, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a metric's row says beyond the execution's own."""
+    facts: dict[str, Any] = {
         "type": metric[_TYPE],
         "value": plain_text(_number(metric[_VALUE])),
         "unit": metric[_UNIT],
     }
+    if metric[_ITERATION] != row["agent_iteration"]:
+        # An attempt's own iteration is its number; its metrics bear that of the agent.
+        facts["agent_iteration"] = metric[_ITERATION]
     if metric[_NESTED]:
         facts["nested"] = True
     facts |= {name: metric[place] for name, place in _DETAILS if metric[place] is not None}
