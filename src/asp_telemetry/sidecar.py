@@ -25,6 +25,7 @@ from asp_telemetry.settings import Settings
 from asp_telemetry.sinks.database import DatabaseSink
 from asp_telemetry.sinks.mirrors import make_mirrors
 from asp_telemetry.stores import open_store
+from asp_telemetry.stores.committed import open_committed
 from asp_telemetry.writer.adoption import Adoption
 from asp_telemetry.writer.drainer import Drainer
 from asp_telemetry.writer.mirrors import Mirrors
@@ -93,7 +94,13 @@ async def drain_all(
         _require_something(settings, places)
     sink = DatabaseSink(open_store(settings.database, auto_migrate=settings.auto_migrate))
     drainer = Drainer(sink, considerate=False, prices=settings.prices)
-    mirrors = Mirrors(make_mirrors(settings), drainer, considerate=False, prices=settings.prices)
+    mirrors = Mirrors(
+        make_mirrors(settings),
+        drainer,
+        considerate=False,
+        prices=settings.prices,
+        committed=open_committed(settings.database),
+    )
     adoption = Adoption(
         [folder for folder, _ in places],
         settings.destination,

@@ -86,6 +86,7 @@ class Recorder:
             self._may_begin,
             lambda: self.settings.prices,
             self._make_mirrors,
+            self._make_committed,
         )
         self.journal.wake = self.writer.wake_housekeeper
         self.writer.start()
@@ -109,6 +110,11 @@ class Recorder:
         from asp_telemetry.sinks.mirrors import make_mirrors  # noqa: PLC0415 - imported in the writer's thread
 
         return make_mirrors(self.settings)
+
+    def _make_committed(self) -> Any:
+        from asp_telemetry.stores.committed import open_committed  # noqa: PLC0415 - imported in the writer's thread
+
+        return open_committed(self.settings.database)
 
     def _make_adoption(self) -> Any:
         from asp_telemetry.writer.adoption import Adoption  # noqa: PLC0415 - imported in the writer's thread

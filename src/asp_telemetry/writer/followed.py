@@ -6,6 +6,7 @@ from typing import NamedTuple
 from asp_telemetry.journal.outlet import Outlet
 from asp_telemetry.journal.progress import LaneProgress, Progress
 from asp_telemetry.journal.reader import LaneReader, Record
+from asp_telemetry.writer.batch import Entry
 
 
 class Item(NamedTuple):
@@ -18,6 +19,13 @@ class Item(NamedTuple):
     failed: bool
 
 
+class Prepared(NamedTuple):
+    """Hold what a record has become in the database; `entry` is None if there is nothing to say of it, or it `failed`."""
+
+    entry: Entry | None
+    failed: bool = False
+
+
 class FollowedLane:
     """Read one lane again."""
 
@@ -25,6 +33,8 @@ class FollowedLane:
         self.reader = reader
         self.progress = progress
         self.ahead: deque[Record] = deque()
+        self.prepared: dict[int, Prepared] = {}
+        """What the first records ahead have become, by the position behind them."""
         self.queued = 0
         self.stuck_since: float | None = None
 

@@ -1,15 +1,19 @@
 """Lets one mirror follow the database through the journals: read again what is committed, send it, write down how far.
 
+The journal says what happened; costs, and what has become of defects, come from the committed rows.
+
 A follower waits for its mirror alone. It reads up to the database's position and never beyond, in small pieces between
 those of the drainer, and holds one batch in memory. What is in flight is written down first: after a crash that batch
 counts as ambiguous, and is sent again as it was.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from random import random
 from time import monotonic, sleep
 
 from asp_telemetry.clock import now_text
+from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.guard import note
 from asp_telemetry.journal.layout import CELLS, Flag, Kind
 from asp_telemetry.journal.outlet import Outlet
@@ -18,8 +22,9 @@ from asp_telemetry.journal.reader import Record
 from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import Checkpoint
 from asp_telemetry.writer.bell import Bell
+from asp_telemetry.writer.committed import Committed, as_committed
 from asp_telemetry.writer.drainer import LaneState
-from asp_telemetry.writer.followed import FollowedJournal, FollowedLane, Item
+from asp_telemetry.writer.followed import FollowedJournal, FollowedLane, Item, Prepared
 from asp_telemetry.writer.mirror import Answer, Mirror, Verdict
 from asp_telemetry.writer.rows import RowBuilder
 
@@ -47,6 +52,7 @@ class Follower:
         retire: Called when the mirror needs the records of a lane before its position no more.
         considerate: Whether the host's threads run in this process and need the pauses.
         prices: The user's own prices, the same that the drainer goes by.
+        committed: Tells what the database has of the records; None to send what they say by themselves.
 
     Attributes:
         is_failing: Whether the mirror has not taken the last batch and is tried again later.
@@ -62,12 +68,14 @@ class Follower:
         *,
         considerate: bool,
         prices: PrivatePrices | None,
+        committed: Committed | None,
     ) -> None:
         self.mirror = mirror
         self._states = states
         self._retire = retire
         self._considerate = considerate
         self._builder = RowBuilder(prices)
+        self._committed = committed
         self._journals: dict[str, FollowedJournal] = {}
         self._bell = Bell()
         self._not_before = 0.0
@@ -121,6 +129,9 @@ class Follower:
             try:
                 if await self.step(outlets()):
                     continue
+            except StoreUnavailableError as error:
+                self._fail(f"waits for the database: {error}")
+                note(f"the mirror {self.mirror.name} waits for the database", error)
             except Exception as error:
                 self._fail(f"{type(error).__name__}: {error}")
                 note(f"the mirror {self.mirror.name} failed", error, "its records wait in the journal")
@@ -151,8 +162,6 @@ class Follower:
 
     async def _read(self, followed: FollowedJournal) -> None:
         """Fill the queue with what is committed, up to one batch; after a crash with the batch that was in flight."""
-        from anyio.lowlevel import checkpoint  # noqa: PLC0415 - a host must not pay for its import
-
         states = self._states(followed.outlet.journal_id)
         if followed.is_recovering:
             known = {state.number: state.committed.position for state in states}
@@ -164,38 +173,70 @@ class Follower:
             if followed.is_recovering:
                 limit = followed.progress.in_flight.get(state.number, 0)
             while followed.is_recovering or not self._is_full(followed):
-                taken = self._read_piece(followed, state, lane, limit)
-                if not taken:
+                if not await self._read_piece(followed, state, lane, limit):
                     break
-                if self._considerate:
-                    sleep(_PAUSE_SECONDS)  # noqa: ASYNC251 - the host gets the GIL
-                await checkpoint()
+                await self._pause()
         if followed.is_recovering:
             followed.is_recovering = False
             followed.batch = len(followed.queue)
 
-    def _read_piece(self, followed: FollowedJournal, state: LaneState, lane: FollowedLane, limit: int) -> int:
+    async def _pause(self) -> None:
+        from anyio.lowlevel import checkpoint  # noqa: PLC0415 - a host must not pay for its import
+
+        if self._considerate:
+            sleep(_PAUSE_SECONDS)  # noqa: ASYNC251 - the host gets the GIL
+        await checkpoint()
+
+    async def _read_piece(
+        self, followed: FollowedJournal, state: LaneState, lane: FollowedLane, limit: int
+    ) -> int:
         if not lane.ahead and lane.reader.position < limit:
             lane.ahead.extend(lane.reader.read(_READ))
-        self._builder.now = now_text()
+        # Again where what was ahead has been given up meanwhile.
+        while lane.ahead and lane.ahead[0].end <= limit and lane.ahead[0].end not in lane.prepared:
+            await self._prepare(state.key, lane, limit)
         taken = 0
-        while lane.ahead and lane.ahead[0].end <= limit and taken < _PIECE:
+        while lane.ahead and lane.ahead[0].end in lane.prepared and taken < _PIECE:
             record = lane.ahead.popleft()
-            encoded, failed = self._encode(state.key, record)
+            encoded, failed = self._encode(record, lane.prepared.pop(record.end))
             followed.put(Item(state.number, record.end, record.sequence, encoded, failed))
             taken += 1
         return taken
 
-    def _encode(self, lane: str, record: Record) -> tuple[bytes | None, bool]:
+    async def _prepare(self, key: str, lane: FollowedLane, limit: int) -> None:
+        """Build what the committed records ahead have become, with what the database knows better by now."""
+        records = list(takewhile(lambda record: record.end <= limit, lane.ahead))
+        prepared: dict[int, Prepared] = {}
+        for place, record in enumerate(records):
+            if place and place % _PIECE == 0:
+                await self._pause()
+            self._builder.now = now_text()
+            prepared[record.end] = self._build(key, record)
+        if self._committed is not None:
+            built = {end: found.entry for end, found in prepared.items() if found.entry is not None}
+            corrected = await as_committed(list(built.values()), self._committed)
+            prepared |= {end: Prepared(entry) for end, entry in zip(built, corrected, strict=True)}
+        lane.prepared = prepared
+
+    def _build(self, key: str, record: Record) -> Prepared:
         if record.slot[0] == Kind.EXECUTION and record.slot[2] & int(Flag.UNSAMPLED):
-            return None, False
+            return Prepared(None)
         try:
-            return self.mirror.encode(record, self._builder.build(lane, record)), False
+            return Prepared(self._builder.build(key, record))
         except Exception as error:
-            note(
-                f"a record could not be encoded for {self.mirror.name}", error, "it counts as rejected there"
-            )
-            return None, True
+            return self._failed(error)
+
+    def _encode(self, record: Record, prepared: Prepared) -> tuple[bytes | None, bool]:
+        if prepared.entry is None:
+            return None, prepared.failed
+        try:
+            return self.mirror.encode(record, prepared.entry), False
+        except Exception as error:
+            return None, self._failed(error).failed
+
+    def _failed(self, error: Exception) -> Prepared:
+        note(f"a record could not be encoded for {self.mirror.name}", error, "it counts as rejected there")
+        return Prepared(None, failed=True)
 
     async def _deliver(self, followed: FollowedJournal) -> None:
         count = followed.batch or self._choose(followed)

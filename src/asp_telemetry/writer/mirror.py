@@ -52,11 +52,12 @@ class Mirror(Protocol):
     max_bytes: int
 
     def encode(self, record: Record, entry: Entry) -> bytes | None:
-        """Turn one record into what is sent, the same bytes every time.
+        """Turn one record into what is sent, the same bytes every time as long as the database says the same of it.
 
         Args:
             record: The record.
-            entry: What it became in the database, its cost included.
+            entry: What it became in the database: the costs are those that stand there now, and the row of a defect has
+                all its columns and `injected_by` (see `writer.committed`), unless they are gone.
 
         Returns:
             The encoded record; None if the mirror has nothing to say of it.

@@ -6,10 +6,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from asp_telemetry.forks import database_calls
 from asp_telemetry.journal.layout import SEGMENT_BYTES
 from asp_telemetry.journal.outlet import Outlet, OwnOutlet
 from asp_telemetry.journal.progress import Progress
 from asp_telemetry.prices.private import PrivatePrices
+from asp_telemetry.writer.committed import Committed
 from asp_telemetry.writer.drainer import Drainer
 from asp_telemetry.writer.follower import Follower
 from asp_telemetry.writer.mirror import Mirror
@@ -27,6 +29,7 @@ class Mirrors:
         drainer: Whom they follow.
         considerate: Whether the host's threads run in this process.
         prices: The user's own prices, the same that the drainer goes by.
+        committed: Tells what the database has of the records.
     """
 
     def __init__(
@@ -36,11 +39,18 @@ class Mirrors:
         *,
         considerate: bool = True,
         prices: PrivatePrices | None = None,
+        committed: Committed | None = None,
     ) -> None:
         self._drainer = drainer
+        self._committed = committed
         self.followers = {
             mirror.name: Follower(
-                mirror, drainer.states, self._retire, considerate=considerate, prices=prices
+                mirror,
+                drainer.states,
+                self._retire,
+                considerate=considerate,
+                prices=prices,
+                committed=committed,
             )
             for mirror in mirrors
         }
@@ -64,6 +74,9 @@ class Mirrors:
         self._tasks = []
         for follower in self.followers.values():
             await follower.mirror.close()
+        if self._committed is not None:
+            with database_calls:
+                await self._committed.close()
 
     async def settle(self, outlets: Sequence[Outlet], seconds: float | None = None) -> None:
         """Wait until the mirrors have all that is committed; never for one that takes nothing.
@@ -174,4 +187,5 @@ class Mirrors:
 
     def thread_idents(self) -> set[int]:
         """Return the threads that work for the mirrors."""
-        return {ident for follower in self.followers.values() for ident in follower.mirror.thread_idents()}
+        own = {ident for follower in self.followers.values() for ident in follower.mirror.thread_idents()}
+        return own if self._committed is None else own | self._committed.thread_idents()

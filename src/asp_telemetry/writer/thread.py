@@ -14,6 +14,7 @@ from asp_telemetry.native import is_patched, native
 from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.adoption import Adoption
 from asp_telemetry.writer.bell import Bell
+from asp_telemetry.writer.committed import Committed
 from asp_telemetry.writer.drainer import BATCH, Drainer
 from asp_telemetry.writer.mirror import Mirror
 from asp_telemetry.writer.mirrors import Mirrors
@@ -39,6 +40,7 @@ class Writer:
         may_begin: Tells whether draining may begin: until then nothing is read and nothing opened.
         prices: Tells the user's own prices, once draining begins.
         make_mirrors: Makes the mirrors, in the writer's thread.
+        make_committed: Makes what tells them what the database has, if there are any.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Writer:
         may_begin: Callable[[], bool],
         prices: Callable[[], PrivatePrices | None],
         make_mirrors: Callable[[], Sequence[Mirror]] = tuple,
+        make_committed: Callable[[], Committed] | None = None,
     ) -> None:
         self._journal = journal
         self._make_sink = make_sink
@@ -58,6 +61,7 @@ class Writer:
         self._may_begin = may_begin
         self._prices = prices
         self._make_mirrors = make_mirrors
+        self._make_committed = make_committed
         self._mirror_seconds = 0.0
         self._own: Outlet = OwnOutlet(journal)
         self._adoption: Adoption | None = None
@@ -158,7 +162,9 @@ class Writer:
             self.sink = self._make_sink()
             prices = self._prices()
             self.drainer = Drainer(self.sink, prices=prices)
-            self.mirrors = Mirrors(self._make_mirrors(), self.drainer, prices=prices)
+            found = self._make_mirrors()
+            committed = self._make_committed() if found and self._make_committed is not None else None
+            self.mirrors = Mirrors(found, self.drainer, prices=prices, committed=committed)
             adoption = self._make_adoption()
             self._adoption = adoption
         self.mirrors.start(lambda: [*adoption.outlets, self._own])
