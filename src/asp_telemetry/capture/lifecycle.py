@@ -15,6 +15,7 @@ from asp_telemetry.journal.layout import (
     CLOCK,
     DETAILS,
     FLAGS,
+    INHERITED,
     PARENT,
     PARENT_ID,
     RETRIES,
@@ -35,6 +36,8 @@ _CANCELLED = int(Status.CANCELLED)
 _UNSAMPLED = int(Flag.UNSAMPLED)
 _INCOMPLETE = int(Flag.INCOMPLETE)
 _NESTED = int(Flag.NESTED)
+_TASK_BEGINS = int(Flag.TASK_BEGINS)
+_INHERITED = int(INHERITED)
 IN_AGENT_SHIFT = int(Flag.IN_AGENT).bit_length() - int(Flag.NESTED).bit_length()
 _FINISHED = state.FINISHED
 _FOREIGN = state.FOREIGN
@@ -85,8 +88,8 @@ def begin(
             span[FLAGS] |= _UNSAMPLED
     elif agent is None:
         span = [
-            parent[0], parent[1], span_id, parent[2], site, parent[5], parent[6], parent[7], parent[8], started, 0,
-            parent, None, 0, 0,
+            parent[0], parent[1], span_id, parent[2], site, parent[5], parent[6], parent[7], parent[8] & _INHERITED,
+            started, 0, parent, None, 0, 0,
         ]  # fmt: skip
     else:
         flags = parent[8]
@@ -146,7 +149,8 @@ def _look_at_call(span: state.SpanList, site: Site, args: tuple[Any, ...], kwarg
 def enter_task(span: state.SpanList, scope: Scope) -> None:
     """Put a span into a scope; in another task it is no longer inside the agent that surrounds it."""
     if scope.task_id != span[SCOPE].task_id:
-        span[FLAGS] = span[FLAGS] & ~_NESTED if span[SITE].agent is not None else span[FLAGS] & _UNSAMPLED
+        kept = span[FLAGS] & ~_NESTED if span[SITE].agent is not None else span[FLAGS] & _UNSAMPLED
+        span[FLAGS] = kept | _TASK_BEGINS
     span[SCOPE] = scope
 
 

@@ -6,6 +6,7 @@ from asp_telemetry.capture.lifecycle import IN_AGENT_SHIFT, is_left_out, submit
 from asp_telemetry.journal.layout import (
     AGENT,
     FLAGS,
+    INHERITED,
     ITERATION,
     SCOPE,
     SPAN_ID,
@@ -17,6 +18,8 @@ from asp_telemetry.journal.layout import (
 )
 
 _UNSAMPLED = int(Flag.UNSAMPLED)
+_TASK_BEGINS = int(Flag.TASK_BEGINS)
+_INHERITED = int(INHERITED)
 _NESTED = int(Flag.NESTED)
 
 
@@ -54,9 +57,11 @@ def begin_timed(
             *trace, span_id, remote_parent, site, scope or state.default_scope, agent, 1, flags, started, 0, None, None,
             0, 0,
         ]  # fmt: skip
-    flags = parent[FLAGS]
+    flags = parent[FLAGS] & _INHERITED
     if agent is not None:
         flags = site.flags | flags & _UNSAMPLED | flags >> IN_AGENT_SHIFT & _NESTED
+    if scope is not None and scope.task_id != parent[SCOPE].task_id:
+        flags |= _TASK_BEGINS
     return [
         parent[TRACE_HIGH], parent[TRACE_LOW], span_id, parent[SPAN_ID], site, scope or parent[SCOPE],
         agent or parent[AGENT], parent[ITERATION] if agent is None else 1, flags, started, 0, None, None, 0, 0,

@@ -75,7 +75,11 @@ class Flag(IntFlag):
     INCOMPLETE = 4
     IN_AGENT = 8
     TASK_BEGINS = 16
+    """It belongs to another task than what surrounds it."""
 
+
+INHERITED = ~(Flag.INCOMPLETE | Flag.TASK_BEGINS)
+"""What an execution that is no agent takes over from the one it is in; an agent's count of tools stays the agent's."""
 
 TOOL = 64
 """What one call of a tool adds to the flags of the agent: their upper ten bits count, nobody else uses them."""
