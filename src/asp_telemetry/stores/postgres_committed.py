@@ -12,7 +12,14 @@ from asp_telemetry.stores.postgres_connection import Connection, connect, discon
 from asp_telemetry.stores.postgres_failures import unavailable
 
 _SECONDS = 10.0
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# InternalClientError is what a statement gets where the server has just cut the connection.
+_TROUBLE = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    asyncpg.InternalClientError,
+    TimeoutError,
+)
 _Question = tuple[str, tuple[Any, ...]]
 
 
