@@ -108,6 +108,26 @@ FROM json_to_recordset($1::json) AS fact (
   created_at timestamptz
 );
 
+-- name: insert_transformations
+INSERT INTO agent_transformation_events (
+  id, event_type, correlation_id, session_id, source_agent, target_agent, transformation_reason, context_snapshot,
+  context_keys, context_size_bytes, user_request, routing_confidence, routing_strategy, transformation_duration_ms,
+  initialization_duration_ms, total_execution_duration_ms, success, error_message, error_type, quality_score,
+  agent_definition_id, parent_event_id, started_at, completed_at
+)
+SELECT id, event_type, correlation_id, session_id, source_agent, target_agent, transformation_reason, context_snapshot,
+  context_keys, context_size_bytes, user_request, routing_confidence, routing_strategy, transformation_duration_ms,
+  initialization_duration_ms, total_execution_duration_ms, success <> 0, error_message, error_type, quality_score,
+  agent_definition_id, parent_event_id, started_at, completed_at
+FROM json_to_recordset($1::json) AS fact (
+  id uuid, event_type text, correlation_id uuid, session_id text, source_agent text, target_agent text,
+  transformation_reason text, context_snapshot jsonb, context_keys text[], context_size_bytes integer, user_request text,
+  routing_confidence numeric, routing_strategy text, transformation_duration_ms numeric,
+  initialization_duration_ms numeric, total_execution_duration_ms numeric, success integer, error_message text,
+  error_type text, quality_score numeric, agent_definition_id uuid, parent_event_id uuid, started_at timestamptz,
+  completed_at timestamptz
+);
+
 -- name: insert_rejections
 INSERT INTO rejected_records (journal_id, sequence, record, reason, rejected_at)
 SELECT lane, sequence, record, reason, $2::text::timestamptz

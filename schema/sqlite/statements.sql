@@ -198,6 +198,19 @@ INSERT INTO endpoint_calls (
   :context, :created_at
 );
 
+-- name: insert_transformation
+INSERT INTO agent_transformation_events (
+  id, event_type, correlation_id, session_id, source_agent, target_agent, transformation_reason, context_snapshot,
+  context_keys, context_size_bytes, user_request, routing_confidence, routing_strategy, transformation_duration_ms,
+  initialization_duration_ms, total_execution_duration_ms, success, error_message, error_type, quality_score,
+  agent_definition_id, parent_event_id, started_at, completed_at
+) VALUES (
+  :id, :event_type, :correlation_id, :session_id, :source_agent, :target_agent, :transformation_reason,
+  :context_snapshot, :context_keys, :context_size_bytes, :user_request, :routing_confidence, :routing_strategy,
+  :transformation_duration_ms, :initialization_duration_ms, :total_execution_duration_ms, :success, :error_message,
+  :error_type, :quality_score, :agent_definition_id, :parent_event_id, :started_at, :completed_at
+);
+
 -- name: insert_rejection
 INSERT INTO rejected_records (journal_id, sequence, record, reason, rejected_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (journal_id, sequence) DO NOTHING;

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from asp_telemetry.capture.processes import ProcessPoolExecutor
     from asp_telemetry.capture.trace_context import extract, inject
     from asp_telemetry.capture.tracked_stream import track_stream
+    from asp_telemetry.capture.transformations import Transformation, transformation
     from asp_telemetry.integrations.client_retries import count_client_retries
     from asp_telemetry.integrations.tenacity import track_attempts
     from asp_telemetry.stores.pool import open_pool
@@ -50,6 +51,7 @@ __all__ = [
     "Span",
     "Task",
     "ThreadPoolExecutor",
+    "Transformation",
     "aflush",
     "budget",
     "configure",
@@ -75,6 +77,7 @@ __all__ = [
     "track_attempts",
     "track_stream",
     "track_tool",
+    "transformation",
     "update_task",
 ]
 
@@ -86,6 +89,7 @@ _LATER = {
     "ProcessPoolExecutor": "capture.processes",
     "SoftLimitReached": "budgets.warnings",
     "ThreadPoolExecutor": "capture.executor",
+    "Transformation": "capture.transformations",
     "budget": "budgets.making",
     "count_client_retries": "integrations.client_retries",
     "endpoint_call": "capture.endpoints",
@@ -94,6 +98,7 @@ _LATER = {
     "open_pool": "stores.pool",
     "track_attempts": "integrations.tenacity",
     "track_stream": "capture.tracked_stream",
+    "transformation": "capture.transformations",
 }
 """Where the names are that would make the import of this package slow: they are imported when asked for."""
 

@@ -212,6 +212,20 @@ def json_text(value: Any) -> bytes:
     return data
 
 
+def json_size(value: Any) -> int:
+    """Return how many bytes any value has as JSON, however much of it would be stored.
+
+    Example:
+        >>> json_size({"a": 1})
+        7
+    """
+    encoder = _encoder()
+    try:
+        return len(encoder.dumps(value, default=_default))
+    except (TypeError, ValueError, RecursionError):
+        return len(encoder.dumps(plain(value)))
+
+
 def _sha256(data: bytes | bytearray | memoryview) -> str:
     import hashlib  # noqa: PLC0415 - loads OpenSSL, 2 ms, for texts that are too long
 

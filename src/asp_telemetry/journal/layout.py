@@ -48,6 +48,7 @@ class Kind(IntEnum):
     DEFECT_UPDATE = 5
     BOOTSTRAP = 6
     ENDPOINT = 7
+    TRANSFORMATION = 8
     SITE = 32
     SCOPE = 33
     VOID = 62

@@ -168,6 +168,8 @@ class PostgresStore:
             await self._fetch("insert_bootstrap", facts_json(rows[Change.BOOTSTRAP]))
         if rows[Change.ENDPOINT]:
             await self._fetch("insert_endpoint_calls", facts_json(rows[Change.ENDPOINT]))
+        if rows[Change.TRANSFORMATION]:
+            await self._fetch("insert_transformations", facts_json(rows[Change.TRANSFORMATION]))
         if batch.rejections:
             rejected = [
                 {**rejection._asdict(), "reason": rejection.reason.replace("\0", "\ufffd")}

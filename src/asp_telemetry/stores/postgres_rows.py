@@ -21,7 +21,7 @@ JSON_FACTS = frozenset(
     {
         "semantic_units_json", "estimated_cost_vector_json", "human_corrections_json", "components_affected", "metadata",
         "effort_to_fix_json", "secondary_metrics_json", "reasons", "record",
-        "request_body", "response_body", "headers", "context",
+        "request_body", "response_body", "headers", "context", "context_snapshot", "context_keys",
     }
 )  # fmt: skip
 """The facts that hold JSON text."""

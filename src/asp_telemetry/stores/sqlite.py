@@ -161,6 +161,7 @@ class SqliteStore:
         await self._run_many(self._sql["resolve_defect"], rows[Change.RESOLVE_DEFECT])
         await self._run_many(self._sql["insert_bootstrap"], rows[Change.BOOTSTRAP])
         await self._run_many(self._sql["insert_endpoint_call"], rows[Change.ENDPOINT])
+        await self._run_many(self._sql["insert_transformation"], rows[Change.TRANSFORMATION])
         touched = {entry.task_id for entry in entries if entry.task_id is not None}
         resolved = [row["defect_id"] for row in rows[Change.RESOLVE_DEFECT]]
         if resolved:

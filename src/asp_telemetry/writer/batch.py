@@ -36,6 +36,7 @@ class Change(IntEnum):
     BOOTSTRAP = 7
     COSTS = 8
     ENDPOINT = 9
+    TRANSFORMATION = 10
 
 
 class Entry(NamedTuple):

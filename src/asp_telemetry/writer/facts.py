@@ -1,4 +1,4 @@
-"""Turns the facts of tasks, defects, bootstrap metrics and endpoint calls into columns; what they hold the database checks."""
+"""Turns facts that are no executions (tasks, defects, calls, ...) into columns; what they hold the database checks."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +31,12 @@ _BOOTSTRAP_PLAIN = (
 _ENDPOINT_PLAIN = (
     "id", "service_name", "endpoint_path", "http_method", "response_status", "success", "error_message", "error_type",
     "retry_count",
+)  # fmt: skip
+
+_TRANSFORMATION_PLAIN = (
+    "id", "source_agent", "target_agent", "transformation_reason", "context_size_bytes", "user_request",
+    "routing_confidence", "routing_strategy", "success", "error_message", "error_type", "quality_score",
+    "agent_definition_id", "parent_event_id",
 )  # fmt: skip
 
 
@@ -97,13 +103,44 @@ def endpoint_columns(facts: dict[str, Any], execution: str | None, now: str) -> 
     """
     columns = _plain(facts, _ENDPOINT_PLAIN)
     columns["correlation_id"] = execution or facts["id"]
-    started, duration = facts["started_ns"], facts["duration_ns"]
-    columns["started_at"], columns["completed_at"] = utc_text(started), utc_text(started + duration)
-    columns["duration_ms"] = f"{duration // 1_000_000}.{duration % 1_000_000:06d}"
+    columns["started_at"], columns["completed_at"], columns["duration_ms"] = _times(facts)
     for name in ("request_body", "response_body", "headers", "context"):
         columns[name] = _json(facts.get(name))
     columns["created_at"] = now
     return columns
+
+
+def transformation_columns(
+    facts: dict[str, Any], scope: ScopeFacts, execution: str | None, root: str | None
+) -> dict[str, Any]:
+    """Return the columns of a transformation.
+
+    Args:
+        facts: What was recorded, `id` among it.
+        scope: The scope it was recorded in.
+        execution: The execution in which it happened, if any; else the event stands for itself.
+        root: The trace of that execution: its session, where none was named.
+    """
+    columns = _plain(facts, _TRANSFORMATION_PLAIN)
+    columns["event_type"] = f"transformation_{'complete' if facts['success'] else 'failed'}"
+    columns["correlation_id"] = execution or facts["id"]
+    columns["session_id"] = scope.session_id or root or facts["id"]
+    columns["started_at"], columns["completed_at"], columns["total_execution_duration_ms"] = _times(facts)
+    for name in ("transformation", "initialization"):
+        spent = facts.get(f"{name}_ns")
+        columns[f"{name}_duration_ms"] = None if spent is None else _milliseconds(spent)
+    for name in ("context_snapshot", "context_keys"):
+        columns[name] = _json(facts.get(name))
+    return columns
+
+
+def _times(facts: dict[str, Any]) -> tuple[str, str, str]:
+    started, duration = facts["started_ns"], facts["duration_ns"]
+    return utc_text(started), utc_text(started + duration), _milliseconds(duration)
+
+
+def _milliseconds(nanoseconds: int) -> str:
+    return f"{nanoseconds // 1_000_000}.{nanoseconds % 1_000_000:06d}"
 
 
 def _plain(facts: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -15,7 +15,13 @@ from asp_telemetry.journal.reader import Record
 from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import TRACE_COLUMNS, Change, Entry, Row
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts, SiteFacts
-from asp_telemetry.writer.facts import bootstrap_columns, defect_columns, endpoint_columns, task_columns
+from asp_telemetry.writer.facts import (
+    bootstrap_columns,
+    defect_columns,
+    endpoint_columns,
+    task_columns,
+    transformation_columns,
+)
 from asp_telemetry.writer.money import MANUAL, Money, Value
 
 OPEN_AFTER_NS = 1_000_000_000
@@ -92,8 +98,8 @@ class RowBuilder:
             row = task_columns(facts, scope, moment)
             return Entry(lane, record.sequence, record.end, Change.TASK, row, task_id=row["task_id"])
         owner = execution_uuid(record.slot[5], record.slot[7]) if record.slot[7] else None
+        root = execution_uuid(record.slot[5], record.slot[6]) if record.slot[7] else None
         if kind in (Kind.DEFECT, Kind.DEFECT_UPDATE):
-            root = execution_uuid(record.slot[5], record.slot[6]) if record.slot[7] else None
             row = defect_columns(facts, scope, moment, owner, root)
             change = Change.DEFECT if kind == Kind.DEFECT else Change.RESOLVE_DEFECT
             return Entry(lane, record.sequence, record.end, change, row, task_id=row.get("task_id"))
@@ -104,6 +110,9 @@ class RowBuilder:
             return Entry(
                 lane, record.sequence, record.end, Change.ENDPOINT, endpoint_columns(facts, owner, self.now)
             )
+        if kind == Kind.TRANSFORMATION:
+            row = transformation_columns(facts, scope, owner, root)
+            return Entry(lane, record.sequence, record.end, Change.TRANSFORMATION, row)
         raise ValueError(f"a record of kind {kind} is unknown to this version")
 
     def _open(self, lane: str, record: Record, scope: ScopeFacts, facts: dict[str, Any]) -> Entry:

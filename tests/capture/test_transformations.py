@@ -1,0 +1,200 @@
+"""Transformations become rows that know their execution and what they are nested in, the same on both databases."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+import asp_telemetry as asp
+from asp_telemetry import guard
+from asp_telemetry.cli.app import run
+from asp_telemetry.testing import capture
+
+
+@pytest.fixture
+def events(any_database):
+    """Record into each database in turn, and return its transformations in the order of their start."""
+    asp.configure(any_database.url, strict=True, replace=True, auto_migrate=True)
+
+    def rows(*columns):
+        result = asp.flush(timeout=20)
+        assert result.complete, asp.stats()
+        found = any_database.rows(
+            f"SELECT {', '.join(columns)} FROM agent_transformation_events ORDER BY started_at, target_agent"
+        )
+        return [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in found]
+
+    yield rows
+    asp.shutdown(timeout=20)
+    guard.be_strict(False)
+    guard.reset()
+
+
+def parsed(value):
+    """Take JSON or an array as either database gives it."""
+    return json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value
+
+
+def test_a_transformation_says_who_hands_what_to_whom_and_how_it_went(events):
+    """Agents, reason, context, request, routing, quality and times stand in one row, with its execution and session."""
+    definition = "019bc0de-0000-7000-8000-000000000001"
+    with asp.context(session_id="s-1"), asp.span("route", kind="agent") as agent:
+        with asp.transformation(
+            "coordinator", "debugger", reason="a test fails", context={"file": "a.py", "tries": 2},
+            user_request="fix the login", confidence=0.91, strategy="learned_pattern", definition_id=definition,
+        ) as x:  # fmt: skip
+            x.transformed()
+            x.initialized()
+            x.quality(0.93)
+        assert x.id != agent.id
+    ((context, keys), *none) = events("context_snapshot", "context_keys")
+    assert (parsed(context), parsed(keys), none) == ({"file": "a.py", "tries": 2}, ["file", "tries"], [])
+    columns = "id", "event_type", "correlation_id", "session_id", "source_agent", "target_agent"
+    assert events(*columns) == [(x.id, "transformation_complete", agent.id, "s-1", "coordinator", "debugger")]
+    columns = (
+        "transformation_reason",
+        "user_request",
+        "routing_strategy",
+        "context_size_bytes",
+        "agent_definition_id",
+    )
+    assert events(*columns) == [("a test fails", "fix the login", "learned_pattern", 25, definition)]
+    ((confidence, quality, success, error),) = events(
+        "routing_confidence", "quality_score", "success", "error_type"
+    )
+    assert (round(Decimal(confidence), 4), round(Decimal(quality), 4)) == (Decimal("0.91"), Decimal("0.93"))
+    assert (bool(success), error) == (True, None)
+    ((changed, ready, whole, ordered),) = events(
+        "transformation_duration_ms", "initialization_duration_ms", "total_execution_duration_ms",
+        "started_at <= completed_at",
+    )  # fmt: skip
+    assert 0 < changed + ready <= whole < 10_000
+    assert ordered
+
+
+def test_what_happens_inside_names_what_it_is_inside_of(events):
+    """However deep, in other tasks and threads: each transformation names the innermost that it happened in."""
+    with asp.transformation(None, "a") as a:
+        with asp.task("T-1"), asp.transformation("a", "b") as b:
+            with asp.span("work"), asp.context(user_id="ana"), asp.transformation("b", "c") as c:
+                pass
+            with asp.ThreadPoolExecutor(max_workers=1) as pool:
+                pool.submit(hand_over, "d").result()
+        with asp.transformation("a", "e"):
+            pass
+    hand_over("f")
+    parents = dict(events("target_agent", "parent_event_id"))
+    assert parents == {"a": None, "b": a.id, "c": b.id, "d": b.id, "e": a.id, "f": None}
+    assert c.id not in parents.values()
+
+
+def hand_over(target):
+    """Record one transformation."""
+    with asp.transformation("x", target):
+        pass
+
+
+async def test_transformations_of_concurrent_tasks_are_not_inside_each_other(recorded):
+    """Each task of an event loop has its own."""
+
+    async def work(name):
+        async with asp.transformation(None, name):
+            await asyncio.sleep(0)
+            async with asp.transformation(name, f"{name} inner"):
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(work(f"agent {number}") for number in range(5)))
+    rows = recorded.rows("SELECT * FROM agent_transformation_events")
+    ids = {row["target_agent"]: row["id"] for row in rows}
+    for row in rows:
+        outer = row["target_agent"].removesuffix(" inner")
+        assert row["parent_event_id"] == (ids[outer] if row["target_agent"] != outer else None)
+
+
+def test_an_exception_is_its_failure_and_goes_on_to_the_caller(events):
+    """What leaves the block is the failure, without secrets; a failure can also be told."""
+    with pytest.raises(ValueError, match="no key"), asp.transformation("a", "b"):
+        raise ValueError("no key sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789")
+    with asp.transformation("a", "c") as x:
+        x.failed("refused", "not its business")
+    rows = events("event_type", "error_type", "error_message")
+    assert rows[0][:2] == ("transformation_failed", "ValueError")
+    assert "abcdefghij" not in rows[0][2]
+    assert rows[1] == ("transformation_failed", "refused", "not its business")
+
+
+def test_what_is_handed_over_is_stored_without_secrets_and_within_the_limit(events):
+    """Keys are redacted wherever they stand; a context that is too long keeps its head, and its true size."""
+    secret = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789"
+    context = {"api_key": "hunter2hunter2", "note": f"use {secret}", "long": "x" * 100_000}
+    with asp.transformation("a", "b", reason=f"with {secret}", user_request=f"and {secret}", context=context):
+        pass
+    ((stored, size, keys, *texts),) = events(
+        "context_snapshot", "context_size_bytes", "context_keys", "transformation_reason", "user_request"
+    )
+    for text in (str(stored), *texts):
+        assert "hunter2" not in text
+        assert secret not in text
+    assert size > 100_000
+    assert len(str(stored)) < 40_000
+    assert parsed(keys) == ["api_key", "note", "long"]
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, float("nan"), "good", None, object()])
+def test_a_score_that_is_none_costs_the_score_alone(value):
+    """What is no number from 0 to 1 is counted as trouble, and the row is written without it."""
+    with capture(everywhere=True) as recording:
+        with asp.transformation("a", "b", confidence=0.5, definition_id="no uuid") as x:
+            x.quality(value)
+        (row,) = recording.transformations
+        assert (row.quality_score, row.agent_definition_id) == (None, None)
+        assert recording.stats()["troubles"]
+    guard.reset()
+
+
+def test_an_unsampled_trace_and_disabled_recording_leave_nothing(tmp_path):
+    """A trace is left out with everything in it, and where nothing is recorded, nothing is prepared either."""
+    asp.configure(f"sqlite:///{tmp_path}/a.db", sample_rate=0.0, replace=True)
+    with asp.span("left out"), asp.transformation("a", "b"):
+        pass
+    assert asp.flush(timeout=20).complete
+    assert asp.stats()["accepted"] == 0
+    asp.configure(f"sqlite:///{tmp_path}/a.db", disabled=True, replace=True)
+    with asp.transformation("a", "b", context={"a": 1}) as x:
+        x.quality(0.5)
+    assert asp.stats()["accepted"] == 0
+    asp.shutdown(timeout=5)
+    asp.configure(f"sqlite:///{tmp_path}/a.db", replace=True)
+    asp.shutdown(timeout=5)
+
+
+@pytest.mark.crash
+def test_a_killed_process_loses_none_and_none_comes_twice(any_database, monkeypatch):
+    """What had ended when the process was killed is there once, however often its journal is drained."""
+    monkeypatch.setenv("ASP_AUTO_MIGRATE", "1")
+    program = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
+            import os, asp_telemetry as asp
+            for number in range(500):
+                with asp.transformation("a", f"agent {number}"):
+                    pass
+                if number == 250:
+                    asp.flush(timeout=20)
+            os.kill(os.getpid(), 9)
+            """),
+        ]
+    )
+    assert program.wait(timeout=60) == -signal.SIGKILL
+    for _ in range(2):
+        assert run(["drain", "--database", any_database.url]) == 0
+    rows = any_database.rows("SELECT target_agent FROM agent_transformation_events")
+    assert sorted(rows) == sorted((f"agent {number}",) for number in range(500))
