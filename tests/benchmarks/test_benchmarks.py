@@ -109,6 +109,13 @@ def test_table_of_opentelemetry_spans_is_complete() -> None:
         assert 0 < bare < heard
 
 
+def test_table_of_look_ups_is_complete() -> None:
+    """What a mirror's look-ups take per record is shown for both databases."""
+    output = run("lookups.py")
+    for label in ("SQLite", "PostgreSQL"):
+        assert all(float(figure) > 0 for figure in figures(output, label))
+
+
 def test_import_table_is_complete() -> None:
     """What an import costs is shown, and it brings along none of the heavy modules."""
     output = run("imports.py")
