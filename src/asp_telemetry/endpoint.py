@@ -47,7 +47,7 @@ def otlp_endpoint(wanted: str, variables: Mapping[str, str], *, needs_library: b
         if not urlsplit(url).path.strip("/"):
             url = url.rstrip("/") + _PATH
     _check(source, url)
-    if needs_library and not _has_library():
+    if needs_library and not has_otlp_library():
         raise ConfigurationError(
             f"{source}{url} needs the package opentelemetry-proto, which is not installed; "
             'run: pip install "asp-telemetry[otlp]"'
@@ -79,7 +79,8 @@ def _check(source: str, url: str) -> None:
         raise ConfigurationError(f"{source}{url!r} is no URL of a receiver; write http://host:4318 or True")
 
 
-def _has_library() -> bool:
+def has_otlp_library() -> bool:
+    """Tell whether spans can be encoded: whether opentelemetry-proto is installed."""
     try:
         return find_spec("opentelemetry.proto") is not None
     except ModuleNotFoundError:

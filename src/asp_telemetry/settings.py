@@ -11,6 +11,7 @@ from asp_telemetry.database_url import absolute_database, default_journal_dir, d
 from asp_telemetry.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from asp_telemetry.langfuse_project import LangfuseProject
     from asp_telemetry.prices.private import PrivatePrices
 
 DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
@@ -46,6 +47,7 @@ class Settings:
         auto_migrate: Whether the writer may bring a PostgreSQL database to the current schema.
         prices: The user's own prices, as their file was when it was read.
         otlp: The URL to which executions are sent as OpenTelemetry spans, too; None for nowhere.
+        langfuse: The Langfuse project to which executions are sent, too; None for none.
     """
 
     database: str
@@ -66,6 +68,7 @@ class Settings:
     auto_migrate: bool = False
     prices: "PrivatePrices | None" = None
     otlp: str | None = None
+    langfuse: "LangfuseProject | None" = None
     project_id: str | None = None
     user_id: str | None = None
     environment: str | None = None
@@ -79,7 +82,8 @@ class Settings:
     @property
     def sinks(self) -> tuple[str, ...]:
         """The names of all places that every record goes to, the database first."""
-        return ("database",) if self.otlp is None else ("database", "otlp")
+        mirrors = {"otlp": self.otlp, "langfuse": self.langfuse}
+        return ("database", *(name for name, target in mirrors.items() if target is not None))
 
     @property
     def scope_facts(self) -> dict[str, str]:
@@ -129,6 +133,12 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         from asp_telemetry.endpoint import otlp_endpoint  # noqa: PLC0415 - imported when it is asked for
 
         values["otlp"] = otlp_endpoint(values["otlp"], variables, needs_library=values.get("writer", True))
+    if values.pop("langfuse", False):
+        from asp_telemetry.langfuse_project import langfuse_project  # noqa: PLC0415 - imported when it is asked for
+
+        values["langfuse"] = langfuse_project(variables)
+        if values.get("writer", True):
+            values["langfuse"].require_keys()
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
     return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination
 
@@ -256,6 +266,7 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "auto_migrate": ("ASP_AUTO_MIGRATE", _flag),
     "prices": ("ASP_PRICES", _prices),
     "otlp": ("ASP_OTLP", str),
+    "langfuse": ("ASP_LANGFUSE", _flag),
     "project_id": ("ASP_PROJECT_ID", _text),
     "user_id": ("ASP_USER_ID", _text),
     "environment": ("ASP_ENVIRONMENT", _text),

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 import asp_telemetry as asp
 from asp_telemetry.sinks import otlp_names
+from asp_telemetry.sinks.post import Poster
 from asp_telemetry.writer import follower
 
 ANSWER = {
@@ -277,9 +278,7 @@ def test_a_batch_whose_answer_is_lost_is_sent_again_as_it_was(receiver, url):
 
 def test_a_receiver_that_does_not_answer_is_ambiguous(receiver, url, monkeypatch):
     """Who stores and answers too late is sent the same again; nothing waits for it."""
-    monkeypatch.setattr(
-        "asp_telemetry.sinks.post.Poster.__init__.__kwdefaults__", {"ca_file": None, "seconds": 0.3}
-    )
+    monkeypatch.setitem(Poster.__init__.__kwdefaults__, "seconds", 0.3)
     receiver.faults.append("slow")
     asp.configure(url, otlp=receiver.url, replace=True)
     begun = monotonic()

@@ -1,5 +1,6 @@
 """`asp-telemetry stats`: tells what became of all records of a database, and what still waits in journals."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,12 @@ from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, 
 from asp_telemetry.cli.output import counted, kilobytes, print_json, print_table
 from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep import open_upkeep
-from asp_telemetry.upkeep.journals import count_elsewhere, look_into_journals, unreadable_journals
+from asp_telemetry.upkeep.journals import (
+    FoundJournal,
+    count_elsewhere,
+    look_into_journals,
+    unreadable_journals,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -51,9 +57,25 @@ async def _report(settings: Settings) -> dict[str, Any]:
         "journal_bytes": sum(journal.bytes for journal in journals),
         "lag_seconds": max(waiting, default=None),
         "elsewhere": others + sum(journal.stranded for journal in journals),
+        "mirrors": _mirrors(journals),
         "waiting": [asdict(journal) for journal in journals],
         "unreadable": unreadable_journals(settings),
     }
+
+
+def _mirrors(journals: Sequence[FoundJournal]) -> dict[str, Any]:
+    """Add up what all journals owe to each mirror; the verdict is that of the journal which has waited longest."""
+    found: dict[str, Any] = {}
+    for name in sorted({name for journal in journals for name in journal.mirrors}):
+        states = [journal.mirrors[name] for journal in journals if name in journal.mirrors]
+        oldest = max(states, key=lambda state: (state.last_verdict is not None, state.waiting_seconds or 0.0))
+        found[name] = {
+            "pending": sum(state.pending for state in states),
+            "lag_seconds": max((state.waiting_seconds or 0.0 for state in states), default=0.0),
+            "dropped": sum(count for state in states for count in state.dropped.values()),
+            "last_verdict": oldest.last_verdict,
+        }
+    return found
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -70,10 +92,21 @@ def _print(report: dict[str, Any]) -> None:
         print(f"no journal waits in {report['journals_in']}")
     for journal in journals:
         print(f"  {_told(journal)}")
+    for name, state in report["mirrors"].items():
+        print(f"  {_told_of_mirror(name, state)}")
     if others := report["journals"] - len(journals):
         print(f"beside {counted(others, 'journal')} of databases at other addresses")
     for path in report["unreadable"]:
         print(f"not counted, because this user may not read it: {path}")
+
+
+def _told_of_mirror(name: str, state: dict[str, Any]) -> str:
+    told = f"mirror {name}: {counted(state['pending'], 'record')} pending"
+    if state["pending"]:
+        told += f", the oldest for {state['lag_seconds']} s"
+    if state["dropped"]:
+        told += f", {state['dropped']} given up"
+    return f"{told}; last verdict: {state['last_verdict'] or 'none yet'}"
 
 
 def _told(journal: dict[str, Any]) -> str:

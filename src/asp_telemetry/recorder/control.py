@@ -47,7 +47,7 @@ def configure(database: str | None = None, /, *, replace: bool = False, **settin
             content_max_bytes, redact, sample_rate, sample_costs, strict, disabled. auto_migrate: whether the writer may
             bring a PostgreSQL database to the current schema; an SQLite file always is. prices: a TOML or JSON file of
             your own prices, which beat the list. otlp: True or a URL, to send every execution to an OpenTelemetry
-            receiver, too.
+            receiver, too. langfuse: whether to send every execution to Langfuse, too, with the LANGFUSE_* variables.
 
     Raises:
         ConfigurationError: If a value cannot be used, or differs from what is in force without `replace`.

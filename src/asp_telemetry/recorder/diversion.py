@@ -74,7 +74,8 @@ class Diversion:
         changed = {name: getattr(wanted, name) for name in given if name not in _ITS_OWN}
         old, self.settings = self.settings, replace(self._first, **changed)
         before = None
-        if (old.prices, old.otlp) == (self.settings.prices, self.settings.otlp):
+        new = self.settings
+        if (old.prices, old.otlp, old.langfuse) == (new.prices, new.otlp, new.langfuse):
             self.recorder.settings = self.settings
         else:
             before = self.renew()

@@ -105,7 +105,7 @@ class Recorder:
         return DatabaseSink(open_store(self.settings.database, auto_migrate=self.settings.auto_migrate))
 
     def _make_mirrors(self) -> Any:
-        if self.settings.otlp is None:
+        if self.settings.sinks == ("database",):
             return ()
         from asp_telemetry.sinks.mirrors import make_mirrors  # noqa: PLC0415 - imported in the writer's thread
 

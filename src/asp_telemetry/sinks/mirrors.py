@@ -11,9 +11,18 @@ def make_mirrors(settings: Settings) -> list[Mirror]:
 
     Args:
         settings: Say which.
-    """
-    if settings.otlp is None:
-        return []
-    from asp_telemetry.sinks.otlp import OtlpMirror  # noqa: PLC0415 - an extra, and it costs 20 ms
 
-    return [OtlpMirror(settings.otlp, os.environ)]
+    Raises:
+        ConfigurationError: If one cannot do its work in this process.
+    """
+    mirrors: list[Mirror] = []
+    if settings.otlp is not None:
+        from asp_telemetry.sinks.otlp import OtlpMirror  # noqa: PLC0415 - an extra, and it costs 20 ms
+
+        mirrors.append(OtlpMirror(settings.otlp, os.environ))
+    if settings.langfuse is not None:
+        settings.langfuse.require_keys()
+        from asp_telemetry.sinks.langfuse import LangfuseMirror  # noqa: PLC0415 - likewise
+
+        mirrors.append(LangfuseMirror(settings.langfuse))
+    return mirrors

@@ -1,4 +1,4 @@
-"""Posts a body once and tells exactly how far that came: never sent, answered, or nobody knows.
+"""Posts a body or asks a question, once, and tells exactly how far that came: never sent, answered, or nobody knows.
 
 HTTP libraries repeat, redirect and log by themselves, and instrumentations that hook into them would trace our own
 traffic; a mirror needs one attempt with a certain outcome, which is short enough to write down. Proxies are not used.
@@ -11,6 +11,9 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isnan
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,6 +22,7 @@ from asp_telemetry.native import native
 
 _MOST_BODY = 64 * 1024
 _CHUNK = 64 * 1024
+_LONGEST_AFTER_SECONDS = 3600.0
 
 
 class NotSentError(Exception):
@@ -30,7 +34,7 @@ class NoAnswerError(Exception):
 
 
 class Reply(NamedTuple):
-    """Hold an answer: status, headers and at most 64 KiB of its body."""
+    """Hold an answer: status, headers and its body, as far as that is read."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,15 +42,19 @@ class Reply(NamedTuple):
 
 
 class Poster:
-    """Post to one URL, with a connection of its own each time.
+    """Post to one URL, or get what is there, with a connection of its own each time.
 
     Args:
         url: Where to, `http` or `https`; certificates are verified.
         ca_file: A file of certificates to trust instead of the system's.
         seconds: How long an attempt may take.
+        most_body: How many bytes of an answer's body are read at most.
     """
 
-    def __init__(self, url: str, *, ca_file: str | None = None, seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, ca_file: str | None = None, seconds: float = 10.0, most_body: int = _MOST_BODY
+    ) -> None:
+        self.url = url
         parts = urlsplit(url)
         self._is_tls = parts.scheme == "https"
         self._host = parts.hostname or ""
@@ -55,6 +63,7 @@ class Poster:
         self._authority = parts.netloc
         self._ca_file = ca_file
         self._seconds = seconds
+        self._most_body = most_body
         self._context: ssl.SSLContext | None = None
         self._resolvers: set[int] = set()
 
@@ -73,6 +82,24 @@ class Poster:
             NotSentError: If no connection could be made.
             NoAnswerError: If none or no readable answer came to what was sent.
         """
+        return await self._exchange(
+            self._head("POST", self._target, {**headers, "Content-Length": str(len(body))}) + body
+        )
+
+    async def get(self, headers: Mapping[str, str], query: str) -> Reply:
+        """Ask once.
+
+        Args:
+            headers: What to send beside the usual.
+            query: What to ask, encoded as a URL's query is.
+
+        Raises:
+            NotSentError: If no connection could be made.
+            NoAnswerError: If none or no readable answer came.
+        """
+        return await self._exchange(self._head("GET", f"{self._target}?{query}", headers))
+
+    async def _exchange(self, request: bytes) -> Reply:
         try:
             async with asyncio.timeout(self._seconds):
                 reader, writer = await self._connect()
@@ -82,11 +109,11 @@ class Poster:
             raise NotSentError(f"no connection: {error}") from error
         try:
             async with asyncio.timeout(self._seconds):
-                writer.write(self._head(headers, body) + body)
+                writer.write(request)
                 # It may have answered before it had read everything, as some do to what is too large.
                 with suppress(ConnectionError):
                     await writer.drain()
-                return await _read_reply(reader)
+                return await _read_reply(reader, self._most_body)
         except TimeoutError:
             raise NoAnswerError(f"no answer within {self._seconds:g} s") from None
         except (OSError, EOFError, ValueError, http.client.HTTPException) as error:
@@ -94,10 +121,10 @@ class Poster:
         finally:
             writer.transport.abort()
 
-    def _head(self, headers: Mapping[str, str], body: bytes) -> bytes:
-        lines = {"Host": self._authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
+    def _head(self, method: str, target: str, headers: Mapping[str, str]) -> bytes:
+        lines = {"Host": self._authority, **headers, "Connection": "close"}
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        return f"POST {self._target} HTTP/1.1\r\n{text}\r\n".encode("latin-1")
+        return f"{method} {target} HTTP/1.1\r\n{text}\r\n".encode("latin-1")
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._is_tls and self._context is None:
@@ -168,7 +195,7 @@ def _is_address(host: str) -> bool:
     return False
 
 
-async def _read_reply(reader: asyncio.StreamReader) -> Reply:
+async def _read_reply(reader: asyncio.StreamReader, most: int) -> Reply:
     while True:
         head = await reader.readuntil(b"\r\n\r\n")
         line, _, rest = head.partition(b"\r\n")
@@ -180,9 +207,9 @@ async def _read_reply(reader: asyncio.StreamReader) -> Reply:
             break
     headers = {name.lower(): value for name, value in http.client.parse_headers(io.BytesIO(rest)).items()}
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = await _read_chunks(reader)
+        body = await _read_chunks(reader, most)
     else:
-        length = min(int(headers.get("content-length", _MOST_BODY)), _MOST_BODY)
+        length = min(int(headers.get("content-length", most)), most)
         body = await _read_body(reader, length, exact="content-length" in headers)
     return Reply(status, headers, body)
 
@@ -196,14 +223,42 @@ async def _read_body(reader: asyncio.StreamReader, length: int, *, exact: bool) 
     return body[:length]
 
 
-async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+async def _read_chunks(reader: asyncio.StreamReader, most: int) -> bytes:
     body = b""
-    while len(body) < _MOST_BODY:
+    while len(body) < most:
         size = int((await reader.readline()).split(b";")[0], 16)
         if not size:
             break
-        body += await reader.readexactly(min(size, _MOST_BODY))
-        if size > _MOST_BODY:
+        body += await reader.readexactly(min(size, most))
+        if size > most:
             break
         await reader.readline()
-    return body[:_MOST_BODY]
+    return body[:most]
+
+
+def retry_after(value: str | None) -> float | None:
+    """Read `Retry-After`, a number of seconds or a date (RFC 9110, 10.2.3).
+
+    Args:
+        value: What the header says.
+
+    Returns:
+        How long to wait, in seconds, at most an hour; None if that is not said.
+
+    Example:
+        >>> retry_after("7"), retry_after(None)
+        (7.0, None)
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return None if isnan(seconds) else min(max(seconds, 0.0), _LONGEST_AFTER_SECONDS)

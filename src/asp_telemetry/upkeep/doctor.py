@@ -61,6 +61,7 @@ async def examine(settings: Settings, upkeep: Upkeep) -> tuple[Finding, ...]:
         findings.append(Finding("database", "problem", str(error)))
     journals = look_into_journals(settings, identity, lanes)
     findings += _journals(settings, journals, known=lanes is not None)
+    findings += [finding for journal in journals for finding in _mirrors(journal)]
     if is_sqlite(settings.database) and lanes is not None:
         findings.append(await _scale(upkeep, journals))
     return tuple(findings)
@@ -219,6 +220,36 @@ def _lag(whose: str, journal: FoundJournal) -> Finding:
         "lag", "problem", f"{told}; its writer does not get through",
         "see last_error of asp_telemetry.stats() in that process, and its log",
     )  # fmt: skip
+
+
+def _mirrors(journal: FoundJournal) -> Iterator[Finding]:
+    """Say how the mirrors do; that they lag is never a problem of the ledger, so it is a warning at most."""
+    for name, state in journal.mirrors.items():
+        said = state.last_verdict or "nothing yet"
+        whose = f"of the journal {journal.directory} of process {journal.process_id}"
+        if state.dropped:
+            lost = ", ".join(
+                f"{count} because of {reason}" for reason, count in sorted(state.dropped.items())
+            )
+            yield Finding(
+                f"mirror {name}", "warning", f"it never gets some records {whose}: {lost}; the database has them",
+                "see to the mirror, or raise ASP_JOURNAL_MAX_BYTES",
+            )  # fmt: skip
+        lag = state.waiting_seconds or 0.0
+        told = (
+            f"{state.pending} records {whose} wait for it, the oldest for {lag:.1f} s; it said last: {said}"
+        )
+        if lag <= _PATIENCE_SECONDS:
+            yield Finding(f"mirror {name}", "ok", told if state.pending else f"it has everything {whose}")
+        elif journal.alive and journal.writer:
+            yield Finding(
+                f"mirror {name}", "warning", told, "see what it said, and the log of that process"
+            )  # fmt: skip
+        else:
+            yield Finding(
+                f"mirror {name}", "warning", told,
+                f"run `asp-telemetry drain` where {name} is configured, or give it up with --forget {name}",
+            )  # fmt: skip
 
 
 async def _scale(upkeep: Upkeep, journals: Sequence[FoundJournal]) -> Finding:

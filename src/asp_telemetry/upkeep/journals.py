@@ -10,6 +10,7 @@ from asp_telemetry.journal.counters import read_counters
 from asp_telemetry.journal.header import FILE_NAME
 from asp_telemetry.journal.layout import CELLS
 from asp_telemetry.journal.outlet import ForeignOutlet, find_journals
+from asp_telemetry.journal.progress import Progress
 from asp_telemetry.journal.reader import SLOT_STAMP
 from asp_telemetry.journal.supply import segment_bytes
 from asp_telemetry.settings import Settings
@@ -17,6 +18,23 @@ from asp_telemetry.upkeep.results import LaneFigures
 
 # The places of a record's start and duration in its slot, in ns: `journal.layout.SLOT`.
 _STARTED, _DURATION = 9, 10
+
+
+@dataclass(frozen=True)
+class MirrorState:
+    """Say what a journal still owes to a mirror.
+
+    Attributes:
+        pending: How many of its records the mirror has not got yet.
+        waiting_seconds: For how long the oldest of them has been waiting; None if none waits.
+        dropped: How many the mirror never gets, by reason; the database has them.
+        last_verdict: What the mirror said last, for people; None before the first time.
+    """
+
+    pending: int
+    waiting_seconds: float | None
+    dropped: Mapping[str, int]
+    last_verdict: str | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,7 @@ class FoundJournal:
         waiting_seconds: For how long its oldest record has been waiting; None if nothing waits, or nobody can tell.
         refused: How many records it could not take, by reason.
         refused_at: When it last could not take one.
+        mirrors: What it still owes to mirrors, by their names.
     """
 
     directory: str
@@ -46,6 +65,7 @@ class FoundJournal:
     waiting_seconds: float | None
     refused: Mapping[str, int]
     refused_at: str | None
+    mirrors: Mapping[str, MirrorState]
 
 
 def look_into_journals(
@@ -134,7 +154,19 @@ def _look_into(
         waiting_seconds=waiting,
         refused=counts,
         refused_at=utc_text(max(lane.last for lane in refused)) if counts else None,
+        mirrors={name: _mirror_state(outlet, name) for name in outlet.header.mirrors},
     )
+
+
+def _mirror_state(outlet: ForeignOutlet, name: str) -> MirrorState:
+    progress = Progress(outlet.directory, name)
+    positions = {f"{outlet.journal_id}/{number}": lane.position for number, lane in progress.lanes.items()}
+    pending, waiting = _waiting(outlet, positions)
+    dropped: dict[str, int] = {}
+    for lane in progress.lanes.values():
+        for reason, count in lane.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return MirrorState(pending, waiting, dropped, progress.verdict)
 
 
 def _waiting(outlet: ForeignOutlet, positions: Mapping[str, int]) -> tuple[int, float | None]:

@@ -51,6 +51,8 @@ class FollowedJournal:
         self.batch = 0
         """How many records at the head of the queue may have been sent already; they are sent again together."""
         self.is_recovering = bool(self.progress.in_flight)
+        self.not_before = 0.0
+        """Until when, on the monotonic clock, nothing of it is sent."""
 
     def lane(self, number: int) -> FollowedLane:
         """Return what is known of a lane."""

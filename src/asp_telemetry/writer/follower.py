@@ -147,7 +147,7 @@ class Follower:
         for outlet in owing:
             followed = self.followed(outlet)
             await self._read(followed)
-            if followed.queue:
+            if followed.queue and monotonic() >= followed.not_before:
                 more = more or self._is_full(followed)
                 await self._deliver(followed)
                 if monotonic() < self._not_before:
@@ -254,10 +254,14 @@ class Follower:
         followed.batch = count
         verdict = await self.mirror.send(parts, doubtful=doubtful)
         self.verdict = progress.verdict = f"{verdict.answer.value}: {verdict.detail}"
-        if verdict.answer in (Answer.AMBIGUOUS, Answer.RETRY):
+        if verdict.answer in (Answer.AMBIGUOUS, Answer.RETRY, Answer.LATER):
             is_doubtful = doubtful or verdict.answer is Answer.AMBIGUOUS
             followed.batch = sum(map(followed.still_wants, batch)) if is_doubtful else 0
-            self._wait(verdict)
+            if verdict.answer is Answer.LATER:
+                # The other journals need not wait for what is in doubt in this one.
+                followed.not_before = monotonic() + (verdict.after or _INTERVAL_SECONDS)
+            else:
+                self._wait(verdict)
         else:
             followed.batch = 0
             self._judge(followed, batch, verdict, len(parts))
@@ -303,7 +307,7 @@ class Follower:
         if verdict.after is not None:
             self._not_before = max(self._not_before, monotonic() + verdict.after)
         note(
-            f"the mirror {self.mirror.name} takes nothing just now",
+            verdict.trouble or f"the mirror {self.mirror.name} takes nothing just now",
             None,
             f"{verdict.detail}; its records wait in the journal",
         )

@@ -18,6 +18,8 @@ class Answer(Enum):
     """Certainly nothing of it was taken; later it may be."""
     AMBIGUOUS = "ambiguous"
     """It may have been taken, or not."""
+    LATER = "later"
+    """Nothing was tried: it is too early to find out what became of an earlier attempt."""
 
 
 class Verdict(NamedTuple):
@@ -29,6 +31,7 @@ class Verdict(NamedTuple):
         after: How long to wait before the next attempt, in seconds, if the mirror says so.
         rejected: How many records of a batch that was taken were refused all the same.
         divisible: Whether a part of a rejected batch may be taken by itself.
+        trouble: What somebody has to mend before anything is taken, for the log; None if that is not known.
     """
 
     answer: Answer
@@ -36,6 +39,7 @@ class Verdict(NamedTuple):
     after: float | None = None
     rejected: int = 0
     divisible: bool = False
+    trouble: str | None = None
 
 
 class Mirror(Protocol):
