@@ -1,4 +1,4 @@
-"""Finds which Langfuse project executions go to, and what they are called there, from the variables of Langfuse itself.
+"""Finds which Langfuse project executions go to, from the variables that Langfuse's own client reads.
 
 The variables: https://langfuse.com/docs/observability/sdk/overview
 """
@@ -24,16 +24,12 @@ class LangfuseProject:
         base_url: Where the server is, without a slash at the end.
         public_key: The user of its API.
         secret_key: The password of its API.
-        environment: What the executions are filed under where the settings name no environment.
-        release: The release that they belong to where the settings name none.
         seconds: How long a request may take.
     """
 
     base_url: str
     public_key: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
-    environment: str | None = None
-    release: str | None = None
     seconds: float = _SECONDS
 
     @property
@@ -75,7 +71,7 @@ def langfuse_project(variables: Mapping[str, str]) -> LangfuseProject:
 
     Example:
         >>> langfuse_project({"LANGFUSE_BASE_URL": "http://localhost:3000/", "LANGFUSE_SECRET_KEY": "sk-lf-1"})
-        LangfuseProject(base_url='http://localhost:3000', environment=None, release=None, seconds=10.0)
+        LangfuseProject(base_url='http://localhost:3000', seconds=10.0)
     """
     name = "LANGFUSE_BASE_URL"
     if not variables.get(name) and variables.get("LANGFUSE_HOST"):
@@ -86,8 +82,6 @@ def langfuse_project(variables: Mapping[str, str]) -> LangfuseProject:
         base_url=url.rstrip("/"),
         public_key=variables.get("LANGFUSE_PUBLIC_KEY", "").strip(),
         secret_key=variables.get("LANGFUSE_SECRET_KEY", "").strip(),
-        environment=variables.get("LANGFUSE_TRACING_ENVIRONMENT") or None,
-        release=variables.get("LANGFUSE_RELEASE") or None,
         seconds=_seconds(variables.get("LANGFUSE_TIMEOUT")),
     )
 

@@ -18,6 +18,8 @@ DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20
+# Where executions are also sent to Langfuse, its own variables fill in for ours.
+_NAMED_BY_LANGFUSE = {"environment": "LANGFUSE_TRACING_ENVIRONMENT", "release": "LANGFUSE_RELEASE"}
 DEFAULT_CONTENT_BYTES = 16 * 1024
 _MIN_CONTENT_BYTES = 100
 _MAX_CONTENT_BYTES = 32 * 1024  # input, output and prompt together fit into one record of the journal
@@ -122,10 +124,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
             source, raw = variable, variables[variable]
         if raw is None:
             continue
-        try:
-            values[name] = read(raw)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
+        values[name] = _read(source, raw, read)
     database = absolute_database(values.pop("database", DEFAULT_DATABASE))
     if values.get("writer", True):
         require_driver(database)
@@ -137,10 +136,20 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         from asp_telemetry.langfuse_project import langfuse_project  # noqa: PLC0415 - imported when it is asked for
 
         values["langfuse"] = langfuse_project(variables)
+        for name, variable in _NAMED_BY_LANGFUSE.items():
+            if name not in values and variables.get(variable):
+                values[name] = _read(variable, variables[variable], _text)
         if values.get("writer", True):
             values["langfuse"].require_keys()
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
     return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination
+
+
+def _read(source: str, raw: Any, read: Callable[[Any], Any]) -> Any:
+    try:
+        return read(raw)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigurationError(f"{source} has the value {raw!r}, but {error}") from None
 
 
 def differences(old: Settings, new: Settings) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import asp_telemetry as asp
 
 
-def figures() -> dict[str, Any]:
+def figures(mirror: str = "otlp") -> dict[str, Any]:
     """Return the mirror's figures, which have to add up."""
-    found: dict[str, Any] = asp.stats()["sinks"]["otlp"]
+    found: dict[str, Any] = asp.stats()["sinks"][mirror]
     parts = sum(found[name] for name in ("stored", "pending", "rejected", "dropped"))
     assert found["accepted"] == parts, found
     assert found["dropped"] == sum(found["drop_reasons"].values()), found
@@ -24,12 +24,18 @@ def until(what: Callable[[], Any], seconds: float = 20.0) -> None:
         sleep(0.02)
 
 
-def settled(*, count: int | None = None, rejected: int = 0, seconds: float = 20.0) -> None:
+def settled(
+    *, count: int | None = None, rejected: int = 0, seconds: float = 20.0, mirror: str = "otlp"
+) -> None:
     """Wait until so many records are accounted for, the database's and the mirror's alike."""
     assert asp.flush(timeout=seconds).complete
     until(
-        lambda: figures()["accepted"] == (count or asp.stats()["accepted"]) and figures()["pending"] == 0,
+        lambda: (
+            figures(mirror)["accepted"] == (count or asp.stats()["accepted"])
+            and figures(mirror)["pending"] == 0
+        ),
         seconds,
     )
-    assert (figures()["rejected"], figures()["dropped"]) == (rejected, 0), figures()
-    assert asp.stats()["stored"] == figures()["accepted"]
+    found = figures(mirror)
+    assert (found["rejected"], found["dropped"]) == (rejected, 0), found
+    assert asp.stats()["stored"] == found["accepted"]

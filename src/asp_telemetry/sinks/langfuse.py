@@ -53,7 +53,7 @@ class LangfuseMirror:
         self._score_headers = {**headers, "Content-Type": "application/json"}
         self._asker = Asker(project, headers)
         self._request = SpansRequest({})
-        self._encoder = ObservationEncoder(project)
+        self._encoder = ObservationEncoder()
         # When an attempt before a crash was made, nobody knows.
         self._may_ask_at = monotonic() + verdicts.DOUBT_SECONDS
         self._arrived: set[tuple[str, str]] = set()
