@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 
 import asp_telemetry as asp
 
+# What the database keeps; SQLite has binary numbers for them, and its reading of decimal ones may be off in the last digit.
+_COST_DIGITS = Decimal("1e-10")
 EXECUTIONS = 5
 """How many executions a tree has."""
 
@@ -43,7 +45,8 @@ def compare(langfuse: Any, database: Any) -> int:
         How many there are.
     """
     rows = database.rows(
-        "SELECT correlation_id, root_id, parent_id, task_id, started_at, completed_at, status FROM execution_traces"
+        "SELECT correlation_id, root_id, parent_id, task_id, started_at, completed_at, status FROM execution_traces "
+        "WHERE status <> 'abandoned'"  # they never finished
     )
     found = {}
     for one in list(langfuse.observations):
@@ -56,7 +59,9 @@ def compare(langfuse: Any, database: Any) -> int:
         above = None if parent is None else UUID(str(parent)).bytes[8:].hex()
         level = {"error": "ERROR", "success": "DEFAULT"}[status]
         expected[key] = (above, milliseconds(started), milliseconds(completed), level)
-    assert {key: (one.parent_id, one.start_time, one.end_time, one.level) for key, one in found.items()} == expected
+    assert {
+        key: (one.parent_id, one.start_time, one.end_time, one.level) for key, one in found.items()
+    } == expected
     totals = {
         kind: Decimal(str(value))
         for kind, value in database.rows(
@@ -64,8 +69,17 @@ def compare(langfuse: Any, database: Any) -> int:
             "WHERE metric_type IN ('Tokens_In', 'Tokens_Out', 'Tokens_Cache_Read', 'Tokens_Cache_Write') GROUP BY metric_type"
         )
     }
-    costs = database.rows("SELECT metric_value FROM agent_cost_vector WHERE metric_type = 'API_Cost'")
-    assert langfuse.total_cost() == sum((Decimal(str(value)) for (value,) in costs), Decimal(0)) > 0
+    costs = {
+        UUID(str(name)).bytes[8:].hex(): Decimal(str(value)).quantize(_COST_DIGITS)
+        for name, value in database.rows(
+            "SELECT correlation_id, metric_value FROM agent_cost_vector WHERE metric_type = 'API_Cost'"
+        )
+    }
+    shown = {one.id: one.total_cost for one in found.values() if one.cost}
+    assert shown == costs, [
+        (name, shown.get(name), cost) for name, cost in costs.items() if shown.get(name) != cost
+    ]
+    assert langfuse.total_cost() == sum(costs.values()) > 0
     usage = langfuse.total_usage()
     read, written = usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]
     assert (read, written) == (totals["Tokens_Cache_Read"], totals["Tokens_Cache_Write"])

@@ -3,19 +3,21 @@
 import json
 import random
 import signal
+import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 from hosts_of_mirrors import figures, settled, until
-from langfuse_double import Fault
 from langfuse_trees import EXECUTIONS, compare, record_tree
 
 import asp_telemetry as asp
 from asp_telemetry.cli.app import run
 from asp_telemetry.sinks import langfuse_verdicts
+from langfuse_double import Fault
 
 PROGRAM = Path(__file__).with_name("langfuse_trees.py")
 FAULTS = {
@@ -57,7 +59,6 @@ def test_every_execution_arrives_once_under_every_fault(langfuse, any_database, 
     assert compare(langfuse, any_database) == trees * EXECUTIONS
 
 
-
 @pytest.mark.crash
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_execution_arrives_once_though_processes_are_killed(
@@ -74,8 +75,6 @@ def test_every_execution_arrives_once_though_processes_are_killed(
         langfuse.faults.extend(chance.choices(faults, k=3))
         kill_after(any_database.url, chance.uniform(0.0, 1.5))
     langfuse.faults.clear()
-    seen = figures_of_journals(capsys, any_database)
-    assert seen["pending"] >= 0
     for _ in range(5):
         capsys.readouterr()
         assert run(["drain", "--database", any_database.url, "--json"]) == 0
@@ -93,8 +92,167 @@ def kill_after(url, seconds):
         program.send_signal(signal.SIGKILL)
 
 
-def figures_of_journals(capsys, database):
-    """Return what `asp-telemetry stats` says of the mirror."""
+def test_what_a_dead_process_had_in_flight_keeps_nobody_waiting(langfuse, any_database, monkeypatch, capsys):
+    """While it is too early to ask for the batch of a dead process, the records of the living go out."""
+    monkeypatch.setattr(langfuse_verdicts, "DOUBT_SECONDS", 60.0)
+    assert run(["init"]) == 0
+    langfuse.faults.append(Fault(delay_seconds=30))
+    program = start(
+        f"""
+        import os, asp_telemetry as asp
+        asp.configure({any_database.url!r}, langfuse=True)
+        with asp.span("left"):
+            pass
+        asp.flush(timeout=20)
+        input()
+        """
+    )
+    langfuse.wait(1)
+    program.kill()
+    program.communicate()
+    asp.configure(any_database.url, langfuse=True, replace=True)
+    with asp.span("next"):
+        pass
+    assert asp.flush(timeout=20).complete
+    langfuse.wait(2)
+    assert [one.name for one in langfuse.observations] == ["left", "next"]
+    until(lambda: journal_of(program.pid, capsys)["mirrors"]["langfuse"]["last_verdict"].startswith("later"))
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("kind", ["refuses", "swallows"])
+def test_exit_does_not_wait_for_langfuse(langfuse, any_database, monkeypatch, kind):
+    """With 2000 spans waiting for a Langfuse that is away, or never answers, a process exits in a second, and loses nothing."""
+    assert run(["init"]) == 0
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if kind == "swallows":
+            listener.listen()
+        monkeypatch.setenv("LANGFUSE_BASE_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        program = start(
+            f"""
+            import time, asp_telemetry as asp
+            asp.configure({any_database.url!r}, langfuse=True)
+            for _ in range(2000):
+                with asp.span("x"):
+                    pass
+            assert asp.flush(timeout=20).complete
+            print(time.monotonic(), flush=True)
+            """
+        )
+        begun = float(program.stdout.readline())
+        assert program.wait(timeout=20) == 0
+        assert monotonic() - begun < 1.0
+        program.communicate()
+    assert any_database.rows("SELECT COUNT(*) FROM execution_traces") == [(2000,)]
+    monkeypatch.setenv("LANGFUSE_BASE_URL", langfuse.url)
+    monkeypatch.setenv("ASP_LANGFUSE", "1")
+    assert run(["drain"]) == 0
+    langfuse.wait(2000)
+    assert len(langfuse.observations) == 2000
+    assert not list(any_database.journal_dir.glob("*/journal.json"))
+
+
+def test_an_outage_longer_than_the_journal_costs_the_mirror_its_oldest(
+    langfuse, any_database, capsys, monkeypatch
+):
+    """The journal keeps to its limit, the mirror gives up its oldest, counted with the reason, and the database has all."""
+    monkeypatch.setenv("ASP_LANGFUSE", "1")
+    langfuse.stop()
+    limit, total = 2 << 20, 20_000
+    asp.configure(any_database.url, langfuse=True, auto_migrate=True, journal_max_bytes=limit, replace=True)
+    for number in range(total):
+        with asp.span("x", iteration=number + 1):
+            pass
+        if number % 500 == 499:
+            assert asp.flush(timeout=20).complete
+    until(lambda: figures("langfuse")["drop_reasons"].get("journal_full"))
+    account = asp.stats()
+    assert (account["stored"], account["dropped"]) == (total, 0)
+    assert account["queue_bytes"] <= limit
+    [told] = [
+        finding
+        for finding in examined(capsys)
+        if finding["check"] == "mirror langfuse" and "journal_full" in finding["told"]
+    ]
+    assert told["level"] == "warning"
+    langfuse.start()
+    until(lambda: figures("langfuse")["pending"] == 0, 60)
+    found = figures("langfuse")
+    assert found["stored"] == len(langfuse.observations) == total - found["dropped"]
+    kept = sorted(int(one.metadata["iteration"]) for one in langfuse.observations)
+    assert kept == list(range(total - found["stored"] + 1, total + 1))
+
+
+def test_the_lag_of_another_process_is_told(langfuse, any_database, capsys, monkeypatch):
+    """`stats` and `doctor` tell of every process how much waits for Langfuse, for how long, and what it said last."""
+    assert run(["init"]) == 0
+    langfuse.stop()
+    program = start(
+        f"""
+        import asp_telemetry as asp
+        asp.configure({any_database.url!r}, langfuse=True)
+        for _ in range(30):
+            with asp.span("x"):
+                pass
+        assert asp.flush(timeout=20).complete
+        print(1, flush=True)
+        input()
+        """
+    )
+    try:
+        assert program.stdout.readline()
+        until(lambda: (figures_of_journals(capsys)["last_verdict"] or "").startswith("retry: no connection"))
+        found = figures_of_journals(capsys)
+        assert (found["pending"], found["dropped"]) == (30, 0)
+        assert found["lag_seconds"] > 0
+        assert run(["stats"]) == 0
+        assert "mirror langfuse: 30 records pending, the oldest for" in capsys.readouterr().out
+        assert [each["level"] for each in examined(capsys) if each["check"] == "mirror langfuse"] == ["ok"]
+        monkeypatch.setattr("asp_telemetry.upkeep.doctor._PATIENCE_SECONDS", 0.0)
+        [late] = [each for each in examined(capsys) if each["check"] == "mirror langfuse"]
+        assert late["level"] == "warning"
+        assert "30 records" in late["told"]
+        assert "retry: no connection" in late["told"]
+        assert "log of that process" in late["remedy"]
+        program.kill()
+        program.communicate()
+        [late] = [each for each in examined(capsys) if each["check"] == "mirror langfuse"]
+        assert "--forget langfuse" in late["remedy"]
+    finally:
+        program.kill()
+        program.communicate()
+    assert run(["drain", "--forget", "langfuse"]) == 0
+    assert "1 journal finished" in capsys.readouterr().out
+
+
+def start(code):
+    """Start a program in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def report(capsys, *command):
+    """Return what a command says as JSON."""
     capsys.readouterr()
-    assert run(["stats", "--database", database.url, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)["mirrors"]["langfuse"]
+    assert run([*command, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def figures_of_journals(capsys):
+    """Return what `asp-telemetry stats` says of the mirror."""
+    return report(capsys, "stats")["mirrors"]["langfuse"]
+
+
+def examined(capsys):
+    """Return what `asp-telemetry doctor` finds."""
+    return report(capsys, "doctor")["findings"]
+
+
+def journal_of(process, capsys):
+    """Return what `asp-telemetry stats` says of the journal of a process."""
+    return next(each for each in report(capsys, "stats")["waiting"] if each["process_id"] == process)
