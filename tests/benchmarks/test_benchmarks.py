@@ -116,6 +116,19 @@ def test_table_of_look_ups_is_complete() -> None:
         assert all(float(figure) > 0 for figure in figures(output, label))
 
 
+def test_mirror_tables_are_complete() -> None:
+    """What the mirror adds to calls is shown with it on and off, and how long a process takes to end without Langfuse."""
+    output = run("mirror.py")
+    for label in ("plain call", "call with a usage-bearing answer"):
+        assert len([float(figure) for figure in figures(output, label)]) == 3
+    for label in ("mirror off", "mirror on"):
+        *shares, _ = map(float, figures(output, label))
+        assert shares == sorted(shares)
+    for label in ("no mirror", "Langfuse answers", "Langfuse refuses connections", "Langfuse never answers"):
+        [seconds] = map(float, figures(output, label))
+        assert 0 < seconds < 10
+
+
 def test_import_table_is_complete() -> None:
     """What an import costs is shown, and it brings along none of the heavy modules."""
     output = run("imports.py")
