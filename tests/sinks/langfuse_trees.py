@@ -31,6 +31,10 @@ def record_tree(number: int) -> None:
             )  # fmt: skip
         with suppress(ValueError), asp.span("read", kind="tool"):
             raise ValueError("no such file")
+    defect = asp.log_defect(task_id=f"TASK-{number % 7}", defect_type="5_Security_Vulnerability", description="d",
+                            severity="High", phase_injected="Planning", phase_removed="CodeReview")  # fmt: skip
+    if number % 2:
+        asp.resolve_defect(defect, false_positive=True)
     with asp.span("alone", kind="generation", model="gpt-4o-mini", provider="openai") as call:
         call.record_usage(
             {"id": f"chatcmpl-{uuid4()}", "object": "chat.completion", "model": "gpt-4o-mini", "choices": [],
@@ -80,6 +84,10 @@ def compare(langfuse: Any, database: Any) -> int:
         (name, shown.get(name), cost) for name, cost in costs.items() if shown.get(name) != cost
     ]
     assert langfuse.total_cost() == sum(costs.values()) > 0
+    defects = database.rows("SELECT defect_id, false_positive FROM defect_log")
+    assert {name: one.value for name, one in langfuse.scores.items()} == {
+        f"defect-{name}": 1.0 if refuted else 0.4 for name, refuted in defects
+    }
     usage = langfuse.total_usage()
     read, written = usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]
     assert (read, written) == (totals["Tokens_Cache_Read"], totals["Tokens_Cache_Write"])

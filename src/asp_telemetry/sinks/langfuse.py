@@ -16,6 +16,7 @@ from asp_telemetry.langfuse_project import LangfuseProject
 from asp_telemetry.sinks import langfuse_verdicts as verdicts
 from asp_telemetry.sinks.langfuse_asking import Asker, NotToldError, sent_span
 from asp_telemetry.sinks.langfuse_observations import ObservationEncoder
+from asp_telemetry.sinks.langfuse_scores import ScoreEncoder
 from asp_telemetry.sinks.otlp_request import SpansRequest, partly_rejected
 from asp_telemetry.sinks.post import NoAnswerError, NotSentError, Poster, Reply
 from asp_telemetry.writer.batch import Entry
@@ -53,16 +54,20 @@ class LangfuseMirror:
         self._score_headers = {**headers, "Content-Type": "application/json"}
         self._asker = Asker(project, headers)
         self._request = SpansRequest({})
-        self._encoder = ObservationEncoder()
+        self._observations = ObservationEncoder()
+        self._ratings = ScoreEncoder()
         # When an attempt before a crash was made, nobody knows.
         self._may_ask_at = monotonic() + verdicts.DOUBT_SECONDS
         self._arrived: set[tuple[str, str]] = set()
         """The spans that have certainly arrived, of batches that are not done with."""
 
     def encode(self, record: Record, entry: Entry) -> bytes | None:
-        """Encode a finished execution."""
-        span = self._encoder.encode(record, entry)
-        return None if span is None else SPAN + span
+        """Encode a finished execution, or what becomes a score."""
+        span = self._observations.encode(record, entry)
+        if span is not None:
+            return SPAN + span
+        score = self._ratings.encode(record, entry)
+        return None if score is None else SCORE + score
 
     async def send(self, batch: Sequence[bytes], *, doubtful: bool) -> Verdict:
         """Post the spans of a batch, those in doubt only if they are absent, then its scores."""
