@@ -19,7 +19,8 @@ async def serve(answer, **options):
 
     async def handle(reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        _, _, stated = head.lower().partition(b"content-length: ")
+        length = int(stated.split(b"\r\n")[0] or 0)
         requests.append(head + await reader.readexactly(length))
         if answer is None:
             await reader.read()  # until the other side gives up
@@ -54,6 +55,18 @@ async def test_every_form_of_answer_is_read(answer, body):
     assert (reply.status, reply.body) == (200, body)
     assert requests[0].startswith(b"POST /v1/traces?x=1 HTTP/1.1\r\nHost: localhost")
     assert requests[0].endswith(b"\r\n\r\nbody")
+
+
+async def test_a_question_is_asked_with_a_query_and_its_answer_read_as_far_as_wanted():
+    """A GET sends its query and headers, no body, and reads no more of the answer than it is to."""
+    server, port, requests = await serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789")
+    poster = Poster(f"http://localhost:{port}/api", most_body=4)
+    reply = await poster.get({"X-Test": "a"}, "ids=1%2C2")
+    await end(server)
+    assert (reply.status, reply.body) == (200, b"0123")
+    assert requests[0].startswith(b"GET /api?ids=1%2C2 HTTP/1.1\r\nHost: localhost")
+    assert requests[0].endswith(b"\r\n\r\n")
+    assert b"Content-Length" not in requests[0]
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n", b"nonsense\r\n\r\n", None])

@@ -14,7 +14,7 @@ import orjson
 from asp_telemetry.journal.reader import Record
 from asp_telemetry.langfuse_project import LangfuseProject
 from asp_telemetry.sinks import langfuse_verdicts as verdicts
-from asp_telemetry.sinks.langfuse_asking import Asker, NotToldError, sent_span
+from asp_telemetry.sinks.langfuse_asking import Asker, NotToldError, Sent, sent_span
 from asp_telemetry.sinks.langfuse_observations import ObservationEncoder
 from asp_telemetry.sinks.langfuse_scores import ScoreEncoder
 from asp_telemetry.sinks.otlp_request import SpansRequest, partly_rejected
@@ -27,6 +27,9 @@ SPAN, SCORE = b"O", b"S"
 # Behind this version what it takes is shown within seconds, else within minutes.
 _INGESTION_VERSION = "4"
 _SOME_REFUSED = 207
+# Who refuses so many lists refuses them all.
+_MOST_REFUSALS = 40
+_MOST_REMEMBERED = 10_000
 
 
 class LangfuseMirror:
@@ -56,8 +59,8 @@ class LangfuseMirror:
         self._request = SpansRequest({})
         self._observations = ObservationEncoder()
         self._ratings = ScoreEncoder()
-        # When an attempt before a crash was made, nobody knows.
-        self._may_ask_at = monotonic() + verdicts.DOUBT_SECONDS
+        self._doubts: dict[tuple[str, str], float] = {}
+        """Since when spans are in doubt, on the monotonic clock."""
         self._arrived: set[tuple[str, str]] = set()
         """The spans that have certainly arrived, of batches that are not done with."""
 
@@ -86,8 +89,8 @@ class LangfuseMirror:
                 self._arrived |= {sent_span(span).key for span in spans}
                 return verdict._replace(answer=Answer.AMBIGUOUS)
             verdict = verdict._replace(rejected=verdict.rejected + spans_rejected)
-        if self._arrived:
-            self._arrived -= {sent_span(span).key for span in spans}
+        if self._arrived or self._doubts:
+            self._forget(spans)
         return verdict
 
     async def _send_spans(self, spans: Sequence[bytes], *, doubtful: bool) -> Verdict:
@@ -96,7 +99,7 @@ class LangfuseMirror:
             known = {span: sent_span(span) for span in spans}
             unknown = [sent for sent in known.values() if sent.key not in self._arrived]
             if doubtful and unknown:
-                wait = self._may_ask_at - monotonic()
+                wait = self._doubted_since(unknown) + verdicts.DOUBT_SECONDS - monotonic()
                 if wait > 0:
                     return Verdict(Answer.LATER, "it is asked soon what has arrived", after=wait)
                 try:
@@ -108,11 +111,24 @@ class LangfuseMirror:
                 return Verdict(Answer.OK, "everything has arrived")
         verdict = await self._post_spans(absent)
         if verdict.answer is Answer.AMBIGUOUS:
-            self._may_ask_at = monotonic() + verdicts.DOUBT_SECONDS
+            self._doubts |= dict.fromkeys((sent_span(span).key for span in absent), monotonic())
         elif verdict.answer is Answer.REJECT and len(absent) < len(spans):
             # What has arrived is not refused: it is found out one by one.
             verdict = verdict._replace(divisible=True)
         return verdict
+
+    def _doubted_since(self, unknown: Sequence[Sent]) -> float:
+        """Return since when the last of some spans is in doubt: from now on, if another process has sent it."""
+        if len(self._doubts) > _MOST_REMEMBERED:  # of batches that were given up; to wait once more is safe
+            self._doubts.clear()
+        now = monotonic()
+        return max(self._doubts.setdefault(sent.key, now) for sent in unknown)
+
+    def _forget(self, spans: Sequence[bytes]) -> None:
+        for span in spans:
+            key = sent_span(span).key
+            self._doubts.pop(key, None)
+            self._arrived.discard(key)
 
     async def _post_spans(self, spans: Sequence[bytes]) -> Verdict:
         verdict, reply = await self._post(
@@ -125,22 +141,29 @@ class LangfuseMirror:
 
     async def _send_scores(self, scores: Sequence[bytes]) -> Verdict:
         """Post scores, in ever smaller parts if they are refused together; those that are refused alone are counted."""
-        verdict, reply = await self._post(self._scores, self._score_headers, b"[" + b",".join(scores) + b"]")
-        if verdict.answer is Answer.AMBIGUOUS:
-            # Nothing is doubled by sending the same again.
-            return verdict._replace(answer=Answer.RETRY, after=None)
-        if verdict.answer is Answer.OK:
-            return verdict._replace(rejected=_scores_refused(reply, len(scores)))
-        if verdict.answer is not Answer.REJECT:
-            return verdict
-        if len(scores) == 1 or not verdict.divisible:
-            return verdict._replace(answer=Answer.OK, rejected=len(scores))
-        half = len(scores) // 2
-        first = await self._send_scores(scores[:half])
-        if first.answer is not Answer.OK:
-            return first
-        second = await self._send_scores(scores[half:])
-        return second._replace(rejected=first.rejected + second.rejected)
+        # Of one that comes twice the last says how things stand.
+        latest = list({orjson.loads(score)["id"]: score for score in scores}.values())
+        waiting, rejected, refusals, verdict = [latest], 0, 0, Verdict(Answer.OK)
+        while waiting:
+            part = waiting.pop()
+            verdict, reply = await self._post(
+                self._scores, self._score_headers, b"[" + b",".join(part) + b"]"
+            )
+            if verdict.answer is Answer.AMBIGUOUS:
+                # Nothing is doubled by sending the same again.
+                return verdict._replace(answer=Answer.RETRY, after=None)
+            if verdict.answer is Answer.RETRY:
+                return verdict
+            if verdict.answer is Answer.OK:
+                rejected += _scores_refused(reply, len(part))
+                continue
+            refusals += 1
+            if len(part) > 1 and verdict.divisible and refusals <= _MOST_REFUSALS:
+                half = len(part) // 2
+                waiting += [part[half:], part[:half]]
+            else:
+                rejected += len(part)
+        return verdict._replace(answer=Answer.OK, rejected=rejected)
 
     @staticmethod
     async def _post(poster: Poster, headers: dict[str, str], body: bytes) -> tuple[Verdict, Reply | None]:
