@@ -1,0 +1,31 @@
+-- What an import asks of a PostgreSQL database before it writes; each block is one statement, by the name in its first
+-- line. Sets of ids come as JSON arrays. What is written goes through the writer's own statements.
+
+-- Archived executions count, and those of which only the costs are left.
+-- name: executions
+WITH asked AS MATERIALIZED (SELECT array_agg(value::uuid) AS ids FROM jsonb_array_elements_text($1::text::jsonb) AS value)
+SELECT correlation_id::text AS id FROM execution_traces WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[])
+UNION
+SELECT correlation_id::text FROM execution_traces_archive WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[])
+UNION
+SELECT correlation_id::text FROM agent_cost_vector WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[]);
+
+-- name: tasks
+SELECT task_id AS id FROM task_metadata
+WHERE task_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)));
+
+-- name: defects
+SELECT defect_id AS id, coalesce(to_char(resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), '') AS resolved_at
+FROM defect_log WHERE defect_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)));
+
+-- name: bootstrap_metrics
+SELECT held.capability_name,
+  to_char(held.measured_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS measured_at, held.primary_metric_name
+FROM jsonb_array_elements($1::text::jsonb) AS asked JOIN bootstrap_metrics AS held
+  ON held.capability_name = asked ->> 0 AND held.measured_at = (asked ->> 1)::timestamp AT TIME ZONE 'UTC'
+  AND held.primary_metric_name = asked ->> 2;
+
+-- name: refusals
+SELECT sequence FROM rejected_records
+WHERE journal_id = $1::text
+  AND sequence = ANY (ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)::bigint));
