@@ -29,3 +29,33 @@ FROM jsonb_array_elements($1::text::jsonb) AS asked JOIN bootstrap_metrics AS he
 SELECT sequence FROM rejected_records
 WHERE journal_id = $1::text
   AND sequence = ANY (ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb)::bigint));
+
+-- What a comparison asks. Executions that have ended, in the order of their start, behind ($3, $4); archived ones, too.
+-- name: ended
+SELECT id::text, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS started_at FROM (
+  SELECT correlation_id AS id, started_at FROM execution_traces
+  WHERE started_at >= $1::text::timestamptz AND started_at < $2::text::timestamptz
+    AND (started_at, correlation_id) > ($3::text::timestamptz, $4::text::uuid)
+    AND status IN ('success', 'error', 'timeout', 'cancelled')
+  UNION ALL
+  SELECT correlation_id, started_at FROM execution_traces_archive AS archived
+  WHERE started_at >= $1::text::timestamptz AND started_at < $2::text::timestamptz
+    AND (started_at, correlation_id) > ($3::text::timestamptz, $4::text::uuid)
+    AND status IN ('success', 'error', 'timeout', 'cancelled')
+    AND NOT EXISTS (SELECT 1 FROM execution_traces AS live WHERE live.correlation_id = archived.correlation_id)
+  ORDER BY 2, 1 LIMIT $5::int
+) AS page
+ORDER BY page.started_at, page.id;
+
+-- name: traced
+WITH asked AS MATERIALIZED (SELECT array_agg(value::uuid) AS ids FROM jsonb_array_elements_text($1::text::jsonb) AS value)
+SELECT correlation_id::text AS id FROM execution_traces WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[])
+UNION
+SELECT correlation_id::text FROM execution_traces_archive WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[]);
+
+-- name: figures
+SELECT correlation_id::text AS id, metric_type, metric_value, metadata -> 'history' IS NOT NULL AS is_repriced
+FROM agent_cost_vector
+WHERE correlation_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)::uuid))
+  AND metric_type IN ('Tokens_In', 'Tokens_Out', 'API_Cost')
+ORDER BY correlation_id;

@@ -24,3 +24,26 @@ WHERE (capability_name, measured_at, primary_metric_name) IN (
 -- name: refusals
 SELECT sequence FROM rejected_records
 WHERE journal_id = ?1 AND sequence IN (SELECT value FROM json_each(?2));
+
+-- What a comparison asks. Executions that have ended, in the order of their start, behind (?3, ?4); archived ones, too.
+-- name: ended
+SELECT correlation_id AS id, started_at FROM execution_traces
+WHERE started_at >= ?1 AND started_at < ?2 AND (started_at, correlation_id) > (?3, ?4)
+  AND status IN ('success', 'error', 'timeout', 'cancelled')
+UNION ALL
+SELECT correlation_id, started_at FROM execution_traces_archive AS archived
+WHERE started_at >= ?1 AND started_at < ?2 AND (started_at, correlation_id) > (?3, ?4)
+  AND status IN ('success', 'error', 'timeout', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM execution_traces AS live WHERE live.correlation_id = archived.correlation_id)
+ORDER BY started_at, id LIMIT ?5;
+
+-- name: traced
+SELECT correlation_id AS id FROM execution_traces WHERE correlation_id IN (SELECT value FROM json_each(?1))
+UNION
+SELECT correlation_id FROM execution_traces_archive WHERE correlation_id IN (SELECT value FROM json_each(?1));
+
+-- name: figures
+SELECT correlation_id AS id, metric_type, metric_value, json_extract(metadata, '$.history') IS NOT NULL AS is_repriced
+FROM agent_cost_vector
+WHERE correlation_id IN (SELECT value FROM json_each(?1)) AND +metric_type IN ('Tokens_In', 'Tokens_Out', 'API_Cost')
+ORDER BY correlation_id;

@@ -66,6 +66,10 @@ class StoreUnavailableError(AspTelemetryError):
     """Say that the database cannot be reached or written just now; the records wait in the journal."""
 
 
+class SourceUnavailableError(AspTelemetryError):
+    """Say that what is to be imported or compared cannot be read just now."""
+
+
 class RowRefusedError(AspTelemetryError):
     """Say that the database is well but refuses a row of this batch."""
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "restore": "asp_telemetry.cli.restore",
     "prune": "asp_telemetry.cli.prune",
     "reprice": "asp_telemetry.cli.reprice",
+    "import": "asp_telemetry.cli.import_",
+    "compare": "asp_telemetry.cli.compare",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from asp_telemetry.database_url import is_sqlite, sqlite_path
-from asp_telemetry.importing.item import Item
+from asp_telemetry.importing.item import EXECUTIONS, Item
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import Change
@@ -25,6 +25,11 @@ class Ledger(ABC):
     @abstractmethod
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `importing.sql` by its name."""
+
+    @staticmethod
+    def json(value: object) -> str:
+        """Write what the statements take a set of."""
+        return orjson.dumps(value).decode()
 
     async def executions(self, ids: Sequence[str]) -> set[str]:
         """Return which executions the ledger holds, in whatever state, archived or with their costs alone."""
@@ -47,19 +52,20 @@ class Ledger(ABC):
 
     async def refusals(self, lane: str, sequences: Sequence[int]) -> set[int]:
         """Return which records of a lane were refused before."""
-        return {row["sequence"] for row in await self.rows("refusals", lane, _json(sequences))}
+        return {row["sequence"] for row in await self.rows("refusals", lane, self.json(sequences))}
 
     async def absent(self, items: Sequence[Item]) -> list[Item]:
         """Return those items that the ledger does not hold, each once.
 
         What became of a defect is held if the ledger says that it is resolved, at that time or later.
         """
-        executions = await self.executions(_keys(items, Change.INSERT_TRACE))
+        executions = await self.executions(_keys(items, *EXECUTIONS))
         tasks = await self.tasks(_keys(items, Change.TASK))
         defects = await self.defects(_keys(items, Change.DEFECT, Change.RESOLVE_DEFECT))
         metrics = await self.bootstrap_metrics(_keys(items, Change.BOOTSTRAP))
         held = {
             Change.INSERT_TRACE: executions,
+            Change.COSTS: executions,
             Change.TASK: tasks,
             Change.DEFECT: defects.keys(),
             Change.BOOTSTRAP: metrics,
@@ -80,7 +86,7 @@ class Ledger(ABC):
         return absent
 
     async def _asked(self, statement: str, keys: Sequence[Any]) -> list[Row]:
-        return await self.rows(statement, _json(keys)) if keys else []
+        return await self.rows(statement, self.json(keys)) if keys else []
 
 
 @asynccontextmanager
@@ -110,7 +116,3 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
 
 def _keys(items: Sequence[Item], *changes: Change) -> list[Any]:
     return list(dict.fromkeys(item.key for item in items if item.change in changes))
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()

@@ -1,0 +1,90 @@
+"""Finds the agent around an observation; what surrounds it began earlier, and so may stand on a later page."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from langfuse.api import ObservationV2
+
+Ask = Callable[[Sequence[str]], Awaitable[list["ObservationV2"]]]
+Key = tuple[str, str]
+
+_MOST_KEPT = 20_000
+_MOST_ASKED = 100
+_DEEPEST = 64
+_AGENT = "AGENT"
+
+
+class Surrounding(NamedTuple):
+    """Say what is known of an observation: what it is, and what surrounds it; nothing if nobody has it."""
+
+    type: str
+    name: str
+    parent: str | None
+
+
+_UNKNOWN = Surrounding("", "", None)
+
+
+class Lineage:
+    """Keep what surrounds observations, within a bound.
+
+    Args:
+        ask: Returns observations by their ids.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._known: OrderedDict[Key, Surrounding] = OrderedDict()
+
+    async def learn(self, page: Sequence["ObservationV2"]) -> None:
+        """Take in a page, and ask for all that surrounds it."""
+        wanted = {
+            (one.trace_id or "", parent) for one in page if (parent := parent_of(one)) is not None
+        } - self._keep(page)
+        for _ in range(_DEEPEST):
+            absent = sorted(key for key in wanted if key not in self._known)
+            if not absent:
+                return
+            found: set[Key] = set()
+            wanted = set()
+            for start in range(0, len(absent), _MOST_ASKED):
+                part = absent[start : start + _MOST_ASKED]
+                rows = await self._ask([observation for _, observation in part])
+                found |= self._keep(rows)
+                wanted |= {
+                    (one.trace_id or "", parent) for one in rows if (parent := parent_of(one)) is not None
+                }
+            for key in absent:
+                if key not in found:
+                    self._known[key] = _UNKNOWN
+
+    def agents(self, one: "ObservationV2") -> list[str]:
+        """Return the names of the agents around an observation, the nearest first."""
+        trace_id, parent = one.trace_id or "", parent_of(one)
+        names: list[str] = []
+        for _ in range(_DEEPEST):
+            if parent is None:
+                break
+            found = self._known.get((trace_id, parent), _UNKNOWN)
+            if found.type == _AGENT:
+                names.append(found.name)
+            parent = found.parent
+        return names
+
+    def _keep(self, page: Sequence["ObservationV2"]) -> set[Key]:
+        kept = set()
+        for one in page:
+            key = (one.trace_id or "", one.id)
+            self._known[key] = Surrounding(one.type.upper(), one.name or one.type.lower(), parent_of(one))
+            self._known.move_to_end(key)
+            kept.add(key)
+        while len(self._known) > _MOST_KEPT:
+            self._known.popitem(last=False)
+        return kept
+
+
+def parent_of(one: "ObservationV2") -> str | None:
+    """Return what an observation stands under; the root of a trace may name a parent that is nowhere."""
+    return None if one.is_root_observation else one.parent_observation_id or None
