@@ -31,6 +31,7 @@ _ATTEMPTS = 8
 _SHORT = 200
 """How much of a value of metadata is shown unless its key is asked for."""
 _MOST_KEYS = 100
+_MOST_CHARACTERS = 3000  # servers take 16 KiB of a request's head, and signs may be written as three
 _NOISE = frozenset({"resourceAttributes", "scope"})
 _FIELDS = "core,basic,time,io,metadata,model,usage,prompt,metrics,trace_context"
 _TRANSIENT = frozenset({408, 409, 425, 429})
@@ -131,9 +132,12 @@ class LangfuseReader:
         for observation in page:
             for key, value in (observation.metadata or {}).items():
                 is_cut = isinstance(value, str) and len(value) == _SHORT
-                if is_cut and key not in _NOISE and "," not in key and len(self._keys) < _MOST_KEYS:
+                if is_cut and key not in _NOISE and "," not in key and self._has_room(key):
                     self._keys[key] = None
         return len(self._keys) > before
+
+    def _has_room(self, key: str) -> bool:
+        return len(self._keys) < _MOST_KEYS and sum(map(len, self._keys)) + len(key) < _MOST_CHARACTERS
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer: a limit names the time to wait, and outages pass."""

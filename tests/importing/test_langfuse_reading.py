@@ -1,0 +1,164 @@
+"""An import goes on: through limits and outages, after it was killed, and says in one line what it cannot get past."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+from langfuse_double import Fault
+from langfuse_feeding import START, observation, put
+
+from asp_telemetry.cli.app import run
+from asp_telemetry.errors import SourceUnavailableError
+from asp_telemetry.importing.langfuse import reader
+
+DATES = ("--from", "2026-11-01", "--to", "2026-11-06")
+_KILLED = """
+import sys
+from asp_telemetry.importing.langfuse import reader
+reader.OBSERVATIONS = 5
+from asp_telemetry.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def number(ledger, table="execution_traces"):
+    ((found,),) = ledger.rows(f"SELECT count(*) FROM {table}")
+    return found
+
+
+def tools(count):
+    return [observation(each, "tool", at=each) for each in range(1, count + 1)]
+
+
+def questions(double, path="observations"):
+    return [request for request in double.requests if request.method == "GET" and path in request.path]
+
+
+def test_a_limit_is_waited_for(double, ledger, bring):
+    """A 429 with Retry-After costs that time and nothing else."""
+    put(double, *tools(3))
+    double.faults.append(Fault(status=429, retry_after=1, method="GET"))
+    told = []
+
+    assert bring(tell=told.append).stored == {"executions": 3}
+    first, second = questions(double)[:2]
+    assert second.at - first.at >= 1
+    assert told[0] == "HTTP 429, waiting 1 s"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=500), Fault(status=503), Fault(drop="before"), Fault(drop="after")],
+    ids=["500", "503", "cut", "cut after"],
+)
+def test_an_outage_passes(double, ledger, bring, fault):
+    """Whatever happens to a question on the way, it is asked again."""
+    put(double, *tools(3))
+    double.faults.extend([fault, fault])
+
+    assert bring().stored == {"executions": 3}
+
+
+def test_a_long_outage_ends_the_import_and_loses_nothing(double, ledger, bring, monkeypatch):
+    """Where Langfuse stays away, what was read stays, and the next import goes on where this one was."""
+    monkeypatch.setattr(reader, "OBSERVATIONS", 2)
+    put(double, *tools(6))
+    double.faults.append(Fault(path="nothing"))
+    pages = []
+
+    def fail_later(text):
+        pages.append(text)
+        double.always = Fault(status=503, method="GET")
+
+    with pytest.raises(SourceUnavailableError, match="503"):
+        bring(tell=fail_later)
+    assert number(ledger) == 2
+    double.always = None
+    before = len(questions(double))
+
+    assert bring().stored == {"executions": 4}
+    asked = questions(double)[before].query["toStartTime"][0]
+    assert asked < f"{START + timedelta(seconds=6):%Y-%m-%dT%H:%M:%S}"
+    assert number(ledger) == 6
+
+
+def test_it_ends_with_one_line_where_nobody_listens(double, any_database, capsys):
+    """A server that is not there is named, with its address."""
+    double.stop()
+
+    assert run(["migrate", "up"]) == 0
+    assert run(["import", "langfuse", *DATES]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert double.url in error
+
+
+def test_wrong_keys_are_one_clear_line(double, any_database, capsys, monkeypatch):
+    """Keys that are not accepted end both commands at once, with the names of the variables and without the keys."""
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-wrong")
+    assert run(["migrate", "up"]) == 0
+    capsys.readouterr()
+
+    for command in (["import", "langfuse", *DATES], ["compare", "langfuse", "--since", "2026-11-01"]):
+        double.requests.clear()
+        assert run(command) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY" in error
+        assert "sk-lf" not in error
+        assert len(double.requests) == 1
+
+
+def test_missing_keys_are_one_clear_line(any_database, capsys, monkeypatch):
+    """Without keys nothing is asked, and the line says which are missing."""
+    for name in ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert run(["import", "langfuse", *DATES]) == 1
+    assert "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY" in capsys.readouterr().err
+
+
+def test_dates_have_to_make_sense(capsys):
+    """Dates in the wrong order are refused by what was given."""
+    assert run(["import", "langfuse", "--from", "2026-11-06", "--to", "2026-11-01"]) == 1
+    assert "2026-11-06" in capsys.readouterr().err
+
+
+def test_the_command_says_what_it_did(double, any_database, capsys):
+    """The import prints what is new, known and refused; as JSON for programs."""
+    put(double, *tools(3))
+    assert run(["migrate", "up"]) == 0
+    capsys.readouterr()
+
+    assert run(["import", "langfuse", *DATES]) == 0
+    assert "executions" in capsys.readouterr().out
+    assert run(["import", "langfuse", *DATES, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["stored"], found["skipped"]) == ({}, {"executions": 3})
+
+
+def test_killed_in_the_middle_it_goes_on(double, ledger):
+    """An import that was killed goes on where it was: everything arrives once, and not all of it is asked for again."""
+    put(double, *tools(60))
+    double.always = Fault(delay_seconds=0.1, method="GET")
+    command = [sys.executable, "-c", _KILLED, "import", "langfuse", *DATES, "--database", ledger.url]
+    process = subprocess.Popen(command, env=os.environ)
+    deadline = time.monotonic() + 60
+    while not 10 <= number(ledger) < 60 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = number(ledger)
+    assert 10 <= done < 60
+    double.always = None
+    before = len(questions(double))
+
+    subprocess.run(command, check=True, env=os.environ)
+
+    assert number(ledger) == number(ledger, "agent_cost_vector") == 60
+    assert len(questions(double)) - before <= (60 - done) // 5 + 2
