@@ -47,6 +47,19 @@ SELECT id::text, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.U
 ) AS page
 ORDER BY page.started_at, page.id;
 
+-- Executions of which there are costs or tokens alone: sampling has left them out, or pruning has taken them away.
+-- name: without_trace
+SELECT id::text, to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS started_at FROM (
+  SELECT DISTINCT correlation_id AS id, timestamp AS moment FROM agent_cost_vector AS cost
+  WHERE timestamp >= $1::text::timestamptz AND timestamp < $2::text::timestamptz
+    AND (timestamp, correlation_id) > ($3::text::timestamptz, $4::text::uuid)
+    AND metric_type IN ('Tokens_In', 'Tokens_Out', 'API_Cost')
+    AND NOT EXISTS (SELECT 1 FROM execution_traces AS live WHERE live.correlation_id = cost.correlation_id)
+    AND NOT EXISTS (SELECT 1 FROM execution_traces_archive AS old WHERE old.correlation_id = cost.correlation_id)
+  ORDER BY 2, 1 LIMIT $5::int
+) AS page
+ORDER BY page.moment, page.id;
+
 -- name: traced
 WITH asked AS MATERIALIZED (SELECT array_agg(value::uuid) AS ids FROM jsonb_array_elements_text($1::text::jsonb) AS value)
 SELECT correlation_id::text AS id FROM execution_traces WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[])

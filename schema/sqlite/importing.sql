@@ -37,6 +37,15 @@ WHERE started_at >= ?1 AND started_at < ?2 AND (started_at, correlation_id) > (?
   AND NOT EXISTS (SELECT 1 FROM execution_traces AS live WHERE live.correlation_id = archived.correlation_id)
 ORDER BY started_at, id LIMIT ?5;
 
+-- Executions of which there are costs or tokens alone: sampling has left them out, or pruning has taken them away.
+-- name: without_trace
+SELECT DISTINCT correlation_id AS id, timestamp AS started_at FROM agent_cost_vector AS cost
+WHERE timestamp >= ?1 AND timestamp < ?2 AND (timestamp, correlation_id) > (?3, ?4)
+  AND metric_type IN ('Tokens_In', 'Tokens_Out', 'API_Cost')
+  AND NOT EXISTS (SELECT 1 FROM execution_traces AS live WHERE live.correlation_id = cost.correlation_id)
+  AND NOT EXISTS (SELECT 1 FROM execution_traces_archive AS old WHERE old.correlation_id = cost.correlation_id)
+ORDER BY started_at, id LIMIT ?5;
+
 -- name: traced
 SELECT correlation_id AS id FROM execution_traces WHERE correlation_id IN (SELECT value FROM json_each(?1))
 UNION

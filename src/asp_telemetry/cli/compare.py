@@ -91,7 +91,7 @@ def _print(destination: str, found: "Comparison") -> None:
         for what, apart in (
             ("priced anew since Langfuse got them", day.repriced),
             ("priced by Langfuse alone", day.unpriced),
-            ("left out of the ledger's traces by sampling", day.unsampled),
+            ("left out of the traces by sampling or pruning", day.unsampled),
         ):
             if apart.executions:
                 print(

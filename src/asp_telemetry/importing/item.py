@@ -5,9 +5,6 @@ from typing import Any, NamedTuple
 
 from asp_telemetry.writer.batch import TRACE_COLUMNS, Change, Entry, Row
 
-EXECUTIONS = frozenset({Change.INSERT_TRACE, Change.COSTS})
-"""What is known by the id of an execution."""
-
 _CORRELATION_ID = TRACE_COLUMNS.index("correlation_id")
 _NOUNS = {
     Change.INSERT_TRACE: "executions",
@@ -15,7 +12,6 @@ _NOUNS = {
     Change.DEFECT: "defects",
     Change.RESOLVE_DEFECT: "defects resolved",
     Change.BOOTSTRAP: "bootstrap metrics",
-    Change.COSTS: "executions left out by sampling",
 }
 
 
@@ -23,8 +19,7 @@ class Item(NamedTuple):
     """Hold what one thing becomes, as `writer.batch.Entry` wants it.
 
     Attributes:
-        change: INSERT_TRACE for an execution, COSTS for one whose metrics alone are written, TASK, DEFECT,
-            RESOLVE_DEFECT or BOOTSTRAP.
+        change: INSERT_TRACE for an execution, TASK, DEFECT, RESOLVE_DEFECT or BOOTSTRAP.
         row: The values: a tuple in the order of `TRACE_COLUMNS` for an execution, the facts as a dict for the rest.
         origin: What it is called where it comes from, for people who look for it there.
         metrics: Rows of `agent_cost_vector`, in the order of `METRIC_COLUMNS`.
@@ -60,7 +55,7 @@ class Item(NamedTuple):
     @property
     def key(self) -> Any:
         """How it is known again: the id, or for bootstrap metrics capability, time and metric."""
-        if self.change in EXECUTIONS:
+        if self.change is Change.INSERT_TRACE:
             return self.row[_CORRELATION_ID]
         if self.change is Change.TASK:
             return self.row["task_id"]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from asp_telemetry.database_url import is_sqlite, sqlite_path
-from asp_telemetry.importing.item import EXECUTIONS, Item
+from asp_telemetry.importing.item import Item
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import Change
@@ -59,13 +59,12 @@ class Ledger(ABC):
 
         What became of a defect is held if the ledger says that it is resolved, at that time or later.
         """
-        executions = await self.executions(_keys(items, *EXECUTIONS))
+        executions = await self.executions(_keys(items, Change.INSERT_TRACE))
         tasks = await self.tasks(_keys(items, Change.TASK))
         defects = await self.defects(_keys(items, Change.DEFECT, Change.RESOLVE_DEFECT))
         metrics = await self.bootstrap_metrics(_keys(items, Change.BOOTSTRAP))
         held = {
             Change.INSERT_TRACE: executions,
-            Change.COSTS: executions,
             Change.TASK: tasks,
             Change.DEFECT: defects.keys(),
             Change.BOOTSTRAP: metrics,

@@ -1,6 +1,6 @@
 """Compares a ledger with Langfuse, execution by execution, and adds up the days."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -108,7 +108,7 @@ def _add(day: Day, one: "ObservationV2", known: Known | None, *, again: bool) ->
     counts, cost = whole_counts(one.usage_details or {}), cost_of(one)
     tokens = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
     if known is not None and not known.has_trace:
-        day.unsampled.add(known.cost, cost)
+        day.unsampled.langfuse += cost or 0  # the ledger counts it where it stands there
         return False
     day.langfuse.add(*tokens, cost)
     if again:
@@ -132,17 +132,28 @@ def _add(day: Day, one: "ObservationV2", known: Known | None, *, again: bool) ->
 async def _read_ledger(
     found: Comparison, ledger: Ledger, since: datetime, until: datetime, tell: Tell
 ) -> None:
+    number = 0
+    for statement in ("ended", "without_trace"):
+        async for page in _pages(ledger, statement, since, until):
+            known = await _known(ledger, [row["id"] for row in page])
+            for row in page:
+                execution, day = known[row["id"]], found.day(row["started_at"][:10])
+                if execution.has_trace:
+                    day.ledger.add(execution.tokens_in, execution.tokens_out, execution.cost)
+                else:
+                    day.unsampled.add(execution.cost, None)
+            number += len(page)
+            tell(f"{number} executions")
+
+
+async def _pages(
+    ledger: Ledger, statement: str, since: datetime, until: datetime
+) -> AsyncIterator[list[dict[str, Any]]]:
     first, last = (f"{_utc(moment).strftime(_MOMENT):0>26}" for moment in (since, until))
-    place, number = _START, 0
-    while rows := await ledger.rows("ended", first, last, *place, PAGE):
-        known = await _known(ledger, [row["id"] for row in rows])
-        for row in rows:
-            execution = known[row["id"]]
-            day = found.day(row["started_at"][:10])
-            day.ledger.add(execution.tokens_in, execution.tokens_out, execution.cost)
+    place = _START
+    while rows := await ledger.rows(statement, first, last, *place, PAGE):
+        yield rows
         place = (rows[-1]["started_at"], rows[-1]["id"])
-        number += len(rows)
-        tell(f"{number} executions")
 
 
 async def _known(ledger: Ledger, ids: Sequence[str]) -> dict[str, Known]:

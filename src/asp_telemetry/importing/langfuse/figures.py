@@ -91,7 +91,8 @@ class Day:
         langfuse: What Langfuse has, without `unsampled`.
         repriced: Executions whose cost was computed anew after Langfuse got it.
         unpriced: Executions whose cost the ledger does not know, and Langfuse has worked out by its own prices.
-        unsampled: Executions that sampling has left out of the ledger's traces.
+        unsampled: Executions whose costs alone the ledger has, since sampling has left them out or pruning has taken them
+            away; on the day that they ended.
         faults: How many executions are missing here or there, are there twice, or differ in tokens or cost.
     """
 

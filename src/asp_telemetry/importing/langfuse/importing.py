@@ -167,6 +167,10 @@ async def _import_scores(span: _Span, reader: LangfuseReader) -> None:
                 continue
             if found is None:
                 summary.notes["scores of other writers, which a ledger has no place for"] += 1
+            elif not found:
+                summary.notes[
+                    "qualities of transformations, which only the ledger that exported has in full"
+                ] += 1
             else:
                 items += found
         earliest = _ordered([_utc(score.timestamp) for score in page], earliest, span)

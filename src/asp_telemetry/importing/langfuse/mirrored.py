@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KEYS: Final = (
     "correlation_id", "root_id", "parent_id", "task_id", "subtask_id", "project_id", "agent_role", "iteration",
     "kind", "status", "error_type", "metrics", "started_at", "completed_at", "duration_ms", "context", "tags", "usage",
-    "prompt_text", "environment", "user_id", "session_id", "sampled",
+    "prompt_text", "environment", "user_id", "session_id",
 )  # fmt: skip
 """The metadata that the mirror writes and the rows are made of; asked for whole, since values of 200 characters are cut."""
 
@@ -37,8 +37,7 @@ def mirrored_items(one: "ObservationV2", now: str) -> list[Item]:
         now: When it is imported, UTC text.
 
     Returns:
-        The execution with its metrics, or its costs alone where sampling had left it out; and its task, where it is an
-        execution of one.
+        The execution with its metrics, and its task, where it is an execution of one.
 
     Raises:
         KeyError: If a part of its metadata is missing; so ValueError and TypeError, if one cannot be read.
@@ -49,9 +48,8 @@ def mirrored_items(one: "ObservationV2", now: str) -> list[Item]:
     named = trace["task_id"] if trace["task_id"] != trace["root_id"] else None
     is_run = trace["kind"] == "task" and named is not None
     origin = f"observation {one.id} of trace {one.trace_id}"
-    change = Change.COSTS if str(metadata.get("sampled")).lower() == "false" else Change.INSERT_TRACE
     row = tuple(trace[name] for name in TRACE_COLUMNS)
-    items = [Item(change, row, origin, metrics, named, is_run)]
+    items = [Item(Change.INSERT_TRACE, row, origin, metrics, named, is_run)]
     if is_run:
         facts = {
             "task_id": named,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from asp_telemetry.importing.item import Item
+from asp_telemetry.sinks.langfuse_scores import TRANSFORMATION_QUALITY
 from asp_telemetry.writer.batch import Change
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def score_items(score: "ScoreV3") -> list[Item] | None:
         score: The score, with its details.
 
     Returns:
-        A defect, and what became of it; or a bootstrap metric; nothing for what is derived from other rows. None if it
-        is not of our mirror.
+        A defect, and what became of it; or a bootstrap metric; nothing for a transformation, of which a score tells the
+        quality alone. None if it is not of our mirror.
 
     Raises:
         KeyError: If a part of its metadata is missing; so ValueError and TypeError, if one cannot be read.
@@ -44,7 +45,7 @@ def score_items(score: "ScoreV3") -> list[Item] | None:
         return _defect(columns, origin)
     if "capability_name" in columns and "primary_metric_name" in columns:
         return [Item(Change.BOOTSTRAP, _facts(columns, _BOOTSTRAP), origin)]
-    return None
+    return [] if score.name == TRANSFORMATION_QUALITY and "target_agent" in columns else None
 
 
 def _defect(columns: Mapping[str, Any], origin: str) -> list[Item]:
