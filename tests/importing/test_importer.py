@@ -132,6 +132,22 @@ def test_the_position_is_committed_with_the_rows(any_database):
         write(any_database, ("first", [], 39))
 
 
+def test_positions_that_are_done_with_are_forgotten(any_database):
+    """Positions of parts that nobody needs any more go, those of others stay, and the account of records stays whole."""
+    write(any_database, ("span/one", [an_execution()], 4), ("span/two", [], 2), ("spanner/one", [], 3))
+
+    async def forget():
+        async with open_import(any_database.url, "test") as importer:
+            await importer.forget("span")
+            return importer.position("span/one"), importer.position("spanner/one")
+
+    assert anyio.run(forget) == (0, 3)
+    assert any_database.rows("SELECT journal_id, stored FROM journal_checkpoints ORDER BY 1") == [
+        ("import/test/spanner/one", 0),
+        ("retired", 1),
+    ]
+
+
 def test_more_than_a_batch_moves_the_position_at_its_end(any_database, monkeypatch):
     """Of many items the position is moved with the last, and the report comes after each transaction."""
     monkeypatch.setattr(importer_module, "BATCH", 2)
@@ -157,7 +173,7 @@ def test_what_is_refused_is_put_aside_by_name(any_database):
     assert first.stored == {"executions": 3}
     assert first.rejected == again.rejected == {"executions": 1}
     assert [refusal.origin for refusal in first.refusals] == [wrong.origin]
-    assert any_database.rows("SELECT journal_id FROM rejected_records") == [("import/test/part",)]
+    assert any_database.rows("SELECT journal_id FROM rejected_records") == [("import/test",)]
     assert any_database.rows("SELECT position, stored, rejected FROM journal_checkpoints") == [(2, 3, 1)]
 
 

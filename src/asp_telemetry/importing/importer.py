@@ -98,6 +98,19 @@ class Importer:
             if self._report is not None:
                 self._report(self.summary)
 
+    async def forget(self, part: str) -> None:
+        """Forget the positions of all parts below one, which is done with; what was written stays counted.
+
+        Args:
+            part: What their names begin with, up to a slash.
+        """
+        await self._store.forget(self._lane(part))
+        self._reached = {
+            lane: found
+            for lane, found in self._reached.items()
+            if not lane.startswith(f"{self._lane(part)}/")
+        }
+
     async def _commit(
         self, part: str, items: Sequence[Item], rejections: list[Rejection], position: int
     ) -> None:
@@ -116,7 +129,7 @@ class Importer:
         self._reached[lane] = after
 
     async def _refuse(self, part: str, item: Item, refusal: RowRefusedError, position: int) -> None:
-        lane = self._lane(part)
+        lane = f"import/{self._source}"  # of all parts: what is refused is put aside once, wherever it is found again
         known = await self.ledger.refusals(lane, [item.sequence])
         record = {"origin": item.origin, "change": item.change.name, "row": item.row, "metrics": item.metrics}
         told = orjson.dumps(record, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

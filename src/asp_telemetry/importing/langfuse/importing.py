@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SOURCE = "langfuse"
 _MILLISECOND = timedelta(milliseconds=1)
-# A position is the number of the run, and how many ms of the span of time it has come through from the end.
-_RUN_BITS = 44
+# A position is how many ms of the span of time were come through from its end, plus one; this one is the end of it.
+_DONE = 1 << 44
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
@@ -61,11 +61,12 @@ async def import_langfuse(
     foreign = Foreign(with_content=with_content, now=datetime.now(UTC))
     async with (
         open_reader(project, tell) as reader,
-        open_import(url, SOURCE, report=lambda summary: tell(f"{summary.found} found")) as importer,
+        open_import(url, SOURCE) as importer,
     ):
-        span = _Span(importer, project, since, until)
+        span = _Span(importer, project, since, until, tell)
         await _import_observations(span, reader, foreign)
         await _import_scores(span, reader)
+        await span.forget()
         return importer.summary
 
 
@@ -77,20 +78,24 @@ class _Span:
         project: The project: each has positions of its own.
         since: The first moment.
         until: The moment behind the last one.
+        tell: Called with how far it is.
     """
 
     def __init__(
-        self, importer: Importer, project: "LangfuseProject", since: datetime, until: datetime
+        self, importer: Importer, project: "LangfuseProject", since: datetime, until: datetime, tell: Tell
     ) -> None:
         self.importer, self.since, self.until = importer, since, until
+        self._tell = tell
         name = sha256(f"{project.base_url} {project.public_key}".encode()).hexdigest()[:12]
         self._name = f"{name}/{since:%Y-%m-%dT%H:%M:%S}/{until:%Y-%m-%dT%H:%M:%S}"
 
-    def end(self, what: str) -> datetime:
-        """Return the moment behind what is still to be read."""
-        done = self.importer.position(self._part(what)) & (1 << _RUN_BITS) - 1
+    def end(self, what: str) -> datetime | None:
+        """Return the moment behind what is still to be read; None if all of it was."""
+        done = self.importer.position(self._part(what))
+        if done == _DONE:
+            return None
         # What shares the last moment with what was written may not all have been.
-        return min(self.until, self.until - (done - 1) * _MILLISECOND) if done else self.until
+        return min(self.until, self.until - (done - 2) * _MILLISECOND) if done else self.until
 
     async def write(self, what: str, items: Sequence[Item], earliest: datetime | None) -> None:
         """Write a page.
@@ -103,15 +108,19 @@ class _Span:
         part = self._part(what)
         position = self.importer.position(part)
         if earliest is not None:
-            run = position >> _RUN_BITS << _RUN_BITS
-            position = max(position, run + max(0, (self.until - earliest) // _MILLISECOND))
+            through = max(timedelta(), self.until - earliest)
+            position = max(position, min(through // _MILLISECOND + 1, _DONE - 1))
         await self.importer.write(part, items, position)
+        if earliest is not None:
+            self._tell(f"{what} back to {earliest:%Y-%m-%d %H:%M}, {self.importer.summary.found} found")
 
     async def finish(self, what: str) -> None:
-        """Write down that all of it was read, so that the next run begins anew."""
-        part = self._part(what)
-        run = (self.importer.position(part) >> _RUN_BITS) + 1
-        await self.importer.write(part, [], run << _RUN_BITS)
+        """Write down that all of it was read."""
+        await self.importer.write(self._part(what), [], _DONE)
+
+    async def forget(self) -> None:
+        """Let the next import of this span begin anew."""
+        await self.importer.forget(self._name)
 
     def _part(self, what: str) -> str:
         return f"{self._name}/{what}"
@@ -121,7 +130,10 @@ async def _import_observations(span: _Span, reader: LangfuseReader, foreign: For
     lineage = Lineage(reader.by_id)
     summary = span.importer.summary
     earliest: datetime | None = None
-    async for page in reader.observations(span.since, span.end("observations"), whole=KEYS):
+    end = span.end("observations")
+    if end is None:
+        return
+    async for page in reader.observations(span.since, end, whole=KEYS):
         latest_of_each = {
             (one.trace_id, one.id): one
             for one in sorted(page, key=lambda one: _utc(one.updated_at or one.start_time))
@@ -155,7 +167,10 @@ def _items_of(one: "ObservationV2", foreign: Foreign, lineage: Lineage, summary:
 async def _import_scores(span: _Span, reader: LangfuseReader) -> None:
     summary = span.importer.summary
     earliest: datetime | None = None
-    async for page in reader.scores(span.since, span.end("scores")):
+    end = span.end("scores")
+    if end is None:
+        return
+    async for page in reader.scores(span.since, end):
         items: list[Item] = []
         for score in page:
             try:
@@ -179,10 +194,13 @@ async def _import_scores(span: _Span, reader: LangfuseReader) -> None:
 
 
 def _ordered(moments: Sequence[datetime], before: datetime | None, span: _Span) -> datetime | None:
-    """Return the earliest moment of a page, if pages go back in time as they should; else nobody knows what is missing."""
+    """Return the earliest moment of a page, if time goes back as it should; else nobody knows what is still to come."""
     bound = span.until if before is None else before
-    is_ordered = all(moment <= bound for moment in moments)
-    return min(moments) if moments and is_ordered else before
+    for moment in moments:
+        if moment > bound:
+            return before
+        bound = moment
+    return bound if moments else before
 
 
 def _utc(moment: datetime) -> datetime:
