@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from langfuse_double import Fault
@@ -162,3 +163,18 @@ def test_killed_in_the_middle_it_goes_on(double, ledger):
 
     assert number(ledger) == number(ledger, "agent_cost_vector") == 60
     assert len(questions(double)) - before <= (60 - done) // 5 + 2
+
+
+def test_the_commands_of_the_readme_run(double, any_database, capsys):
+    """The README's way from Langfuse to SQL holds as it is written: the import, and a comparison that finds nothing."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Move from Langfuse")[2].partition("\n## ")[0]
+    commands = [line.split()[1:] for line in section.splitlines() if line.startswith("asp-telemetry ")]
+    assert [command[0] for command in commands] == ["import", "compare"]
+    put(double, *(observation(number, "tool", at=-number * 86_400) for number in range(1, 5)))
+    assert run(["migrate", "up"]) == 0
+
+    for command in commands:
+        assert run(command) == 0
+    assert capsys.readouterr().out.endswith("the same\n")
+    assert number(any_database) == 4
