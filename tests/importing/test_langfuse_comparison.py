@@ -176,3 +176,12 @@ def test_the_command_prints_the_days_and_says_it_by_its_status(double, ledger, b
     found = json.loads(capsys.readouterr().out)
     assert found["days"]["2026-11-01"]["langfuse"]["cost_usd"] == "0.2"
     assert found["same"] is False
+
+
+def test_a_ledger_that_is_not_there_is_one_clear_line(double, any_database, capsys):
+    """A comparison with a database that does not exist, or has no tables yet, says so and what to do."""
+    assert run(["compare", "langfuse", "--since", "2026-11-01"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--database" in error
+    assert not double.requests

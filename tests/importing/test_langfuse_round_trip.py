@@ -152,6 +152,24 @@ def test_defects_and_bootstrap_metrics_come_back(double, origin, ledger, bring):
     assert records(ledger, BootstrapMetrics) == records(origin, BootstrapMetrics)
 
 
+def test_what_became_of_a_defect_comes_with_the_next_import(double, origin, ledger, bring):
+    """A defect that was open when it was brought in is resolved by the import after its resolution."""
+    record(origin)
+    with asp.task("TASK-1"):
+        defect = asp.log_defect(
+            task_id="TASK-1", defect_type="4_Hallucination", phase_injected="Code", phase_removed="Test",
+            description="no such function",
+        )  # fmt: skip
+    arrive()
+    assert bring(*NOW).stored["defects"] == 1
+    asp.resolve_defect(defect, false_positive=True, resolution_notes="there is one")
+    arrive()
+
+    assert bring(*NOW).stored == {"defects resolved": 1}
+    assert records(ledger, DefectLog) == records(origin, DefectLog)
+    assert ledger.rows("SELECT defect_count FROM task_metadata") == [(0,)]
+
+
 def test_tasks_come_back_with_their_sums(double, origin, ledger, bring):
     """Tasks have their state, their times and their sums again."""
     record(origin)

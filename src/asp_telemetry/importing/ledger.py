@@ -99,7 +99,8 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
         The ledger.
 
     Raises:
-        StoreUnavailableError: If it cannot be reached.
+        StoreUnavailableError: If it does not exist or cannot be reached.
+        MigrationError: If its schema is not the current one.
     """
     if is_sqlite(url):
         from asp_telemetry.importing.sqlite import open_sqlite  # noqa: PLC0415 - imports the driver

@@ -8,7 +8,13 @@ import asyncpg
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.importing.ledger import Ledger, Row
-from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, reading
+from asp_telemetry.stores.postgres_connection import (
+    Connection,
+    connect,
+    disconnect,
+    prepare_schema,
+    reading,
+)
 from asp_telemetry.stores.postgres_failures import unavailable
 
 _TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
@@ -43,9 +49,11 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresLedger]:
 
     Raises:
         StoreUnavailableError: If it cannot be reached.
+        MigrationError: If its schema is not the current one.
     """
     connection = await connect(url)
     try:
+        await prepare_schema(connection, url, migrate=False)
         yield PostgresLedger(connection, url)
     finally:
         with anyio.CancelScope(shield=True):

@@ -7,9 +7,11 @@ from pathlib import Path
 import aiosqlite
 import anyio
 
+from asp_telemetry.errors import MigrationError, StoreUnavailableError
 from asp_telemetry.importing.ledger import Ledger, Row
-from asp_telemetry.migrations import store_errors
+from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
 from asp_telemetry.stores.sqlite_connection import connect
+from asp_telemetry.upkeep.results import behind
 
 
 class SqliteLedger(Ledger):
@@ -39,11 +41,22 @@ async def open_sqlite(path: Path) -> AsyncIterator[SqliteLedger]:
         The ledger.
 
     Raises:
-        StoreUnavailableError: If it cannot be opened.
+        StoreUnavailableError: If there is no such file, or it cannot be opened.
+        MigrationError: If its schema is not the current one.
     """
+    if not _is_there(path):
+        raise StoreUnavailableError(f"{path} does not exist; check --database")
     connection = await connect(path, read_only=True)
     try:
+        migrator = Migrator(SqliteTarget(connection))
+        version = await migrator.check()
+        if version != migrator.newest:
+            raise MigrationError(behind(str(path), f"sqlite:///{path}", version))
         yield SqliteLedger(connection, path)
     finally:
         with anyio.CancelScope(shield=True):
             await connection.close()
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()

@@ -65,12 +65,13 @@ async def compare_langfuse(
     Raises:
         ConfigurationError: If the keys or the address are wrong.
         SourceUnavailableError: If Langfuse does not answer.
-        StoreUnavailableError: If the database cannot be read now.
+        StoreUnavailableError: If the database does not exist or cannot be read now.
+        MigrationError: If its schema is not the current one.
     """
     found = Comparison()
     address = absolute_database(url)
     require_driver(address)
-    async with open_reader(project, tell) as reader, open_ledger(address) as ledger:
+    async with open_ledger(address) as ledger, open_reader(project, tell) as reader:
         matched = await _read_langfuse(found, reader, ledger, since, until, tell)
         await _read_ledger(found, ledger, since, until, tell)
     for name, day in found.days.items():
