@@ -46,10 +46,14 @@ WHERE timestamp >= ?1 AND timestamp < ?2 AND (timestamp, correlation_id) > (?3, 
   AND NOT EXISTS (SELECT 1 FROM execution_traces_archive AS old WHERE old.correlation_id = cost.correlation_id)
 ORDER BY started_at, id LIMIT ?5;
 
+-- Live rows come last, so that they hold.
 -- name: traced
-SELECT correlation_id AS id FROM execution_traces WHERE correlation_id IN (SELECT value FROM json_each(?1))
-UNION
-SELECT correlation_id FROM execution_traces_archive WHERE correlation_id IN (SELECT value FROM json_each(?1));
+SELECT correlation_id AS id, status IN ('success', 'error', 'timeout', 'cancelled') AS is_ended, 0 AS is_live
+FROM execution_traces_archive WHERE correlation_id IN (SELECT value FROM json_each(?1))
+UNION ALL
+SELECT correlation_id, status IN ('success', 'error', 'timeout', 'cancelled'), 1
+FROM execution_traces WHERE correlation_id IN (SELECT value FROM json_each(?1))
+ORDER BY is_live;
 
 -- name: figures
 SELECT correlation_id AS id, metric_type, metric_value, json_extract(metadata, '$.history') IS NOT NULL AS is_repriced

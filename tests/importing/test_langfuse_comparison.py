@@ -160,6 +160,21 @@ def test_what_sampling_left_out_stands_apart(double, ledger, recording, compare)
     assert (day.ledger.executions, day.unsampled.executions, day.unsampled.ledger) == (0, 1, Decimal("0.25"))
 
 
+def test_what_has_not_ended_stands_apart(double, ledger, bring, compare):
+    """An execution that the ledger takes for abandoned is no difference, whatever Langfuse has of it."""
+    put(double, generation(1), generation(2))
+    bring()
+    ledger.run(
+        "UPDATE execution_traces SET status = 'abandoned' "
+        "WHERE correlation_id = '01234567-89ab-cdef-0000-000000000001'"
+    )
+
+    found = compare()
+
+    assert found.same
+    assert (only_day(found).ledger.executions, only_day(found).unfinished.executions) == (1, 1)
+
+
 def test_the_command_prints_the_days_and_says_it_by_its_status(double, ledger, bring, capsys):
     """The exit status is 0 where nothing differs and 1 where something does; JSON has exact costs."""
     put(double, generation(1))

@@ -92,6 +92,7 @@ def _print(destination: str, found: "Comparison") -> None:
             ("priced anew since Langfuse got them", day.repriced),
             ("priced by Langfuse alone", day.unpriced),
             ("left out of the traces by sampling or pruning", day.unsampled),
+            ("not ended here", day.unfinished),
         ):
             if apart.executions:
                 print(

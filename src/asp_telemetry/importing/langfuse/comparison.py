@@ -69,13 +69,18 @@ async def compare_langfuse(
         MigrationError: If its schema is not the current one.
     """
     found = Comparison()
+    # Langfuse cuts times to milliseconds.
+    since, until = (
+        _utc(moment).replace(microsecond=moment.microsecond // 1000 * 1000) for moment in (since, until)
+    )
     address = absolute_database(url)
     require_driver(address)
     async with open_ledger(address) as ledger, open_reader(project, tell) as reader:
         matched = await _read_langfuse(found, reader, ledger, since, until, tell)
         await _read_ledger(found, ledger, since, until, tell)
     for name, day in found.days.items():
-        if lacking := day.ledger.executions - matched.get(name, 0):
+        lacking = day.ledger.executions - matched.get(name, 0)
+        if lacking > 0:
             day.faults[MISSING] += lacking
     return found
 
@@ -110,6 +115,9 @@ def _add(day: Day, one: "ObservationV2", known: Known | None, *, again: bool) ->
     tokens = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
     if known is not None and not known.has_trace:
         day.unsampled.langfuse += cost or 0  # the ledger counts it where it stands there
+        return False
+    if known is not None and not known.is_ended:
+        day.unfinished.add(known.cost, cost)
         return False
     day.langfuse.add(*tokens, cost)
     if again:
@@ -162,9 +170,12 @@ async def _known(ledger: Ledger, ids: Sequence[str]) -> dict[str, Known]:
     if not ids:
         return {}
     names = ledger.json(list(ids))
-    known = {row["id"]: Known(0, 0, None, False, True) for row in await ledger.rows("traced", names)}
+    known = {
+        row["id"]: Known(0, 0, None, has_trace=True, is_ended=bool(row["is_ended"]))
+        for row in await ledger.rows("traced", names)
+    }
     for row in await ledger.rows("figures", names):
-        one = known.get(row["id"], Known(0, 0, None, False, False))
+        one = known.get(row["id"], Known(0, 0, None))
         value = _decimal(row["metric_value"])
         if row["metric_type"] == "API_Cost":
             one = one._replace(

@@ -49,8 +49,9 @@ class Known(NamedTuple):
     tokens_in: int
     tokens_out: int
     cost: Decimal | None
-    is_repriced: bool
-    has_trace: bool
+    is_repriced: bool = False
+    has_trace: bool = False
+    is_ended: bool = False
 
 
 @dataclass
@@ -88,11 +89,12 @@ class Day:
 
     Attributes:
         ledger: What the ledger has of executions that began on it, and have ended.
-        langfuse: What Langfuse has, without `unsampled`.
+        langfuse: What Langfuse has, without `unsampled` and `unfinished`.
         repriced: Executions whose cost was computed anew after Langfuse got it.
         unpriced: Executions whose cost the ledger does not know, and Langfuse has worked out by its own prices.
         unsampled: Executions whose costs alone the ledger has, since sampling has left them out or pruning has taken them
             away; on the day that they ended.
+        unfinished: Executions that the ledger does not take for ended, and Langfuse has all the same.
         faults: How many executions are missing here or there, are there twice, or differ in tokens or cost.
     """
 
@@ -101,6 +103,7 @@ class Day:
     repriced: Apart = field(default_factory=Apart)
     unpriced: Apart = field(default_factory=Apart)
     unsampled: Apart = field(default_factory=Apart)
+    unfinished: Apart = field(default_factory=Apart)
     faults: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -117,5 +120,6 @@ class Day:
             "repriced": self.repriced.as_dict(),
             "unpriced": self.unpriced.as_dict(),
             "unsampled": self.unsampled.as_dict(),
+            "unfinished": self.unfinished.as_dict(),
             "differences": dict(self.faults),
         }
