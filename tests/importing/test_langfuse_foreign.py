@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from langfuse import Langfuse, propagate_attributes
+from langfuse_double import Fault
 from langfuse_feeding import START, TRACE, cost, observation, put, put_scores, span_id, usage
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -59,8 +60,9 @@ def moment(value):
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def test_the_role_is_the_nearest_agents(double, ledger, bring, monkeypatch):
-    """Costs stand under the agent around them, also where that agent is on a later page or began long before."""
+@pytest.mark.parametrize("faults", [[], [Fault(), Fault(status=400)]], ids=["by id", "by trace"])
+def test_the_role_is_the_nearest_agents(double, ledger, bring, monkeypatch, faults):
+    """Costs stand under the agent around them, also where that is on a later page, and whatever may be asked for."""
     monkeypatch.setattr(reader, "OBSERVATIONS", 1)
     put(
         double,
@@ -72,6 +74,7 @@ def test_the_role_is_the_nearest_agents(double, ledger, bring, monkeypatch):
         observation(6, "tool", at=5.0, name="alone"),
         observation(7, "tool", parent="00000000000000ff", at=6.0, name="lost"),
     )
+    double.faults.extend(faults)
     bring()
 
     roles = ledger.rows(

@@ -127,7 +127,7 @@ class _Span:
 
 
 async def _import_observations(span: _Span, reader: LangfuseReader, foreign: Foreign) -> None:
-    lineage = Lineage(reader.by_id)
+    lineage = Lineage(reader.surrounding)
     summary = span.importer.summary
     earliest: datetime | None = None
     end = span.end("observations")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from langfuse.api import ObservationV2
 
-Ask = Callable[[Sequence[str]], Awaitable[list["ObservationV2"]]]
 Key = tuple[str, str]
+"""A trace and an observation in it."""
+
+Ask = Callable[[Sequence[Key]], Awaitable[list["ObservationV2"]]]
 
 _MOST_KEPT = 20_000
 _MOST_ASKED = 100
@@ -31,7 +33,7 @@ class Lineage:
     """Keep what surrounds observations, within a bound.
 
     Args:
-        ask: Returns observations by their ids.
+        ask: Returns observations by their traces and ids, and maybe others of those traces.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -51,7 +53,7 @@ class Lineage:
             wanted = set()
             for start in range(0, len(absent), _MOST_ASKED):
                 part = absent[start : start + _MOST_ASKED]
-                rows = await self._ask([observation for _, observation in part])
+                rows = await self._ask(part)
                 found |= self._keep(rows)
                 wanted |= {
                     (one.trace_id or "", parent) for one in rows if (parent := parent_of(one)) is not None

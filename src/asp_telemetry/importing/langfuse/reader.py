@@ -25,6 +25,7 @@ OBSERVATIONS = 500
 """How many observations a page has; texts included, they are all that is held in memory at a time."""
 
 SCORES = 100
+_MOST_SURROUNDING = 1000
 FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 60.0
 _LONGEST_ASKED_SECONDS = 3600.0
 _ATTEMPTS = 8
@@ -36,6 +37,10 @@ _NOISE = frozenset({"resourceAttributes", "scope"})
 _FIELDS = "core,basic,time,io,metadata,model,usage,prompt,metrics,trace_context"
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _PERMANENT = frozenset({300, 301, 302, 303, 307, 308, 401, 403, 404, 405})
+
+
+class QuestionRefusedError(SourceUnavailableError):
+    """Say that Langfuse does not take a question; asking again would not help."""
 
 
 class LangfuseReader:
@@ -52,6 +57,7 @@ class LangfuseReader:
         self._project = project
         self._tell = tell
         self._keys: dict[str, None] = {}
+        self._knows_ids = True
 
     async def observations(
         self, since: datetime, until: datetime, *, fields: str = _FIELDS, whole: Sequence[str] | None = ()
@@ -80,19 +86,33 @@ class LangfuseReader:
             if not cursor:
                 return
 
-    async def by_id(self, ids: Sequence[str]) -> list["ObservationV2"]:
-        """Return what surrounds others: observations by their ids, without their texts."""
-        condition = [{"type": "stringOptions", "column": "id", "operator": "any of", "value": list(ids)}]
-        page = await self._patiently(
+    async def surrounding(self, keys: Sequence[tuple[str, str]]) -> list["ObservationV2"]:
+        """Return observations by their traces and ids, without their texts; others of those traces may be among them.
+
+        A server that refuses the filter for ids, which is documented less well than the rest, is asked trace by trace.
+        """
+        if self._knows_ids:
+            ids = [observation for _, observation in keys]
+            condition = [{"type": "stringOptions", "column": "id", "operator": "any of", "value": ids}]
+            try:
+                return await self._basics(filter=orjson.dumps(condition).decode())
+            except QuestionRefusedError:
+                self._knows_ids = False
+        found = []
+        for trace_id in dict.fromkeys(trace for trace, _ in keys):
+            found += await self._basics(trace_id=trace_id)
+        return found
+
+    async def _basics(self, **condition: str) -> list["ObservationV2"]:
+        page: Any = await self._patiently(
             lambda: self._client.observations.get_many(
                 fields="core,basic",
-                limit=1000,
-                filter=orjson.dumps(condition).decode(),
+                limit=_MOST_SURROUNDING,
                 request_options={"max_retries": 0},
+                **condition,  # type: ignore[arg-type]
             )
         )
-        found: list[ObservationV2] = page.data
-        return found
+        return list(page.data)
 
     async def scores(self, since: datetime, until: datetime) -> AsyncIterator[list["ScoreV3"]]:
         """Yield the scores of a span of time, the latest first, page by page; it raises as `observations` does."""
@@ -157,7 +177,7 @@ class LangfuseReader:
                 if status in _PERMANENT:
                     raise self._misconfigured(status) from None
                 if 400 <= status < 500 and status not in _TRANSIENT:
-                    raise SourceUnavailableError(
+                    raise QuestionRefusedError(
                         f"Langfuse at {self._project.base_url} refuses the question: {why}, {str(error.body)[:200]}"
                     ) from None
                 asked = retry_after((error.headers or {}).get("retry-after"))
