@@ -109,7 +109,7 @@ class LangfuseReader:
                 fields="core,basic",
                 limit=_MOST_SURROUNDING,
                 request_options={"max_retries": 0},
-                **condition,  # type: ignore[arg-type]
+                **condition,
             )
         )
         return list(page.data)
