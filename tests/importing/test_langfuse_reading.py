@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from langfuse_double import Fault
-from langfuse_feeding import START, observation, put
+from langfuse_feeding import START, TRACE, cost, observation, put, put_scores, span_id
 
 from asp_telemetry.cli.app import run
 from asp_telemetry.errors import SourceUnavailableError
@@ -141,6 +141,48 @@ def test_the_command_says_what_it_did(double, any_database, capsys):
     assert run(["import", "langfuse", *DATES, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["stored"], found["skipped"]) == ({}, {"executions": 3})
+
+
+def test_what_cannot_be_read_or_stored_is_named(double, any_database, capsys):
+    """One observation that makes no sense, and one that no database takes, are named, and the rest arrives."""
+    marks = dict.fromkeys(("root_id", "started_at", "kind", "status"), "?")
+    put(
+        double,
+        observation(1, "tool"),
+        observation(2, "tool", metadata={"correlation_id": "x" * 36, **marks, "metrics": "[{}]"}),
+        observation(3, "generation", cost_details=cost("1" + "0" * 15)),
+    )
+    put_scores(
+        double,
+        {"id": "odd", "name": "code_quality", "value": 0.5, "traceId": TRACE, "timestamp": START.isoformat(),
+         "metadata": {"defect_id": "D-1", "phase_injected": "Code"}},
+    )  # fmt: skip
+    assert run(["migrate", "up"]) == 0
+    capsys.readouterr()
+
+    for _ in range(2):
+        assert run(["import", "langfuse", *DATES]) == 0
+        out = capsys.readouterr().out
+        assert f"refused: observation {span_id(2)} of trace {TRACE}: cannot be read: KeyError: 'type'" in out
+        assert f"refused: observation {span_id(3)} of trace {TRACE}: " in out
+        assert "refused: score odd: cannot be read: KeyError: 'created_at'" in out
+    assert number(any_database) == 1
+    assert number(any_database, "rejected_records") == 3
+
+
+def test_what_is_done_is_not_asked_for_again(double, ledger, bring):
+    """An import that failed among the scores goes on with the scores."""
+    put(double, *tools(3))
+    double.always = Fault(status=503, path="v3/scores")
+    with pytest.raises(SourceUnavailableError):
+        bring()
+    double.always = None
+    double.requests.clear()
+
+    assert not bring().found
+    assert not questions(double)
+    assert len(questions(double, "scores")) == 1
+    assert number(ledger) == 3
 
 
 def test_killed_in_the_middle_it_goes_on(double, ledger):

@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import orjson
 
 from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import PositionMovedError, RowRefusedError
-from asp_telemetry.importing.item import Item
+from asp_telemetry.importing.item import Item, sequence_of
 from asp_telemetry.importing.ledger import Ledger, open_ledger
 from asp_telemetry.importing.summary import ImportSummary
 from asp_telemetry.sinks.database import Store
@@ -128,14 +129,36 @@ class Importer:
             ) from error
         self._reached[lane] = after
 
+    async def put_aside(self, part: str, noun: str, origin: str, reason: str, record: object = None) -> None:
+        """Put aside what cannot become a row, by its name, and go on; it is counted each time and written once.
+
+        Args:
+            part: Which part of the source it comes from.
+            noun: What several of its kind are called.
+            origin: What it is called where it comes from.
+            reason: What is wrong with it.
+            record: What is kept of it, without what is secret.
+
+        Raises:
+            StoreUnavailableError: If the database cannot be read or written now.
+            PositionMovedError: If another import is at work on the same part.
+        """
+        sequence = sequence_of(f"{noun} {origin}")
+        await self._reject(part, sequence, {"origin": origin, "record": record}, reason, self.position(part))
+        self.summary.refuse(noun, origin, reason)
+
     async def _refuse(self, part: str, item: Item, refusal: RowRefusedError, position: int) -> None:
-        lane = f"import/{self._source}"  # of all parts: what is refused is put aside once, wherever it is found again
-        known = await self.ledger.refusals(lane, [item.sequence])
         record = {"origin": item.origin, "change": item.change.name, "row": item.row, "metrics": item.metrics}
-        told = orjson.dumps(record, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-        rejections = [] if known else [Rejection(lane, item.sequence, told, str(refusal))]
-        await self._commit(part, [], rejections, position)
+        await self._reject(part, item.sequence, record, str(refusal), position)
         self.summary.refuse(item.noun, item.origin, str(refusal))
+
+    async def _reject(
+        self, part: str, sequence: int, record: dict[str, Any], reason: str, position: int
+    ) -> None:
+        lane = f"import/{self._source}"  # of all parts: what is refused is put aside once, wherever it is found again
+        known = await self.ledger.refusals(lane, [sequence])
+        told = orjson.dumps(record, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        await self._commit(part, [], [] if known else [Rejection(lane, sequence, told, reason)], position)
 
     def _count(self, items: Sequence[Item], written: Sequence[Item]) -> None:
         self.summary.stored.update(item.noun for item in written)

@@ -66,8 +66,7 @@ class Item(NamedTuple):
     @property
     def sequence(self) -> int:
         """Its number among refused records: the same each time, so that it is put aside but once."""
-        digest = sha256(f"{self.change.name} {self.key}".encode("utf-8", "replace")).digest()
-        return int.from_bytes(digest[:8], "big") >> 1
+        return sequence_of(f"{self.change.name} {self.key}")
 
     def entry(self, lane: str, end: int) -> Entry:
         """Make what a store writes.
@@ -86,3 +85,13 @@ class Item(NamedTuple):
             task_id=self.task_id,
             task_run=self.task_run,
         )
+
+
+def sequence_of(name: str) -> int:
+    """Return the number that something of this name has among refused records, 0 <= number < 2**63.
+
+    Example:
+        >>> sequence_of("executions 1") == sequence_of("executions 1") != sequence_of("executions 2")
+        True
+    """
+    return int.from_bytes(sha256(name.encode("utf-8", "replace")).digest()[:8], "big") >> 1

@@ -114,6 +114,11 @@ class _Span:
         if earliest is not None:
             self._tell(f"{what} back to {earliest:%Y-%m-%d %H:%M}, {self.importer.summary.found} found")
 
+    async def put_aside(self, what: str, noun: str, origin: str, error: Exception) -> None:
+        """Put aside what cannot be read."""
+        reason = f"cannot be read: {type(error).__name__}: {error}"
+        await self.importer.put_aside(self._part(what), noun, origin, reason)
+
     async def finish(self, what: str) -> None:
         """Write down that all of it was read."""
         await self.importer.write(self._part(what), [], _DONE)
@@ -143,7 +148,11 @@ async def _import_observations(span: _Span, reader: LangfuseReader, foreign: For
         await lineage.learn(theirs)
         items: list[Item] = []
         for one in latest_of_each.values():
-            items += _items_of(one, foreign, lineage, summary)
+            try:
+                items += _items_of(one, foreign, lineage, summary)
+            except _UNREADABLE as error:
+                origin = f"observation {one.id} of trace {one.trace_id}"
+                await span.put_aside("observations", "executions", origin, error)
         earliest = _ordered([_utc(one.start_time) for one in page], earliest, span)
         await span.write("observations", items, earliest)
     await span.finish("observations")
@@ -151,14 +160,9 @@ async def _import_observations(span: _Span, reader: LangfuseReader, foreign: For
 
 
 def _items_of(one: "ObservationV2", foreign: Foreign, lineage: Lineage, summary: ImportSummary) -> list[Item]:
-    try:
-        if is_ours(one):
-            return mirrored_items(one, foreign.now)
-        items = foreign.items(one, lineage.agents(one))
-    except _UNREADABLE as error:
-        origin = f"observation {one.id} of trace {one.trace_id}"
-        summary.refuse("executions", origin, f"cannot be read: {type(error).__name__}: {error}")
-        return []
+    if is_ours(one):
+        return mirrored_items(one, foreign.now)
+    items = foreign.items(one, lineage.agents(one))
     if not items:
         summary.notes["observations that have not ended yet, left for a later import"] += 1
     return items
