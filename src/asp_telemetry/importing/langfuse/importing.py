@@ -180,9 +180,7 @@ async def _import_scores(span: _Span, reader: LangfuseReader) -> None:
             try:
                 found = score_items(score)
             except _UNREADABLE as error:
-                summary.refuse(
-                    "defects", f"score {score.id}", f"cannot be read: {type(error).__name__}: {error}"
-                )
+                await span.put_aside("scores", "defects", f"score {score.id}", error)
                 continue
             if found is None:
                 summary.notes["scores of other writers, which a ledger has no place for"] += 1
