@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from asp_telemetry.importing.langfuse.figures import Day, Known
 from asp_telemetry.importing.langfuse.foreign import cost_of
 from asp_telemetry.importing.langfuse.identity import execution_id
 from asp_telemetry.importing.langfuse.mirrored import is_ours
+from asp_telemetry.importing.langfuse.moments import moment_text, utc
 from asp_telemetry.importing.langfuse.reader import LangfuseReader, Tell, open_reader
 from asp_telemetry.importing.langfuse.usage import whole_counts
 from asp_telemetry.importing.ledger import Ledger, open_ledger
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from asp_telemetry.langfuse_project import LangfuseProject
 
 PAGE = 1000
-_MOMENT = "%Y-%m-%d %H:%M:%S.%f"
 _START = ("0001-01-01 00:00:00.000000", "00000000-0000-0000-0000-000000000000")
 MISSING, UNKNOWN, TWICE = "missing in Langfuse", "missing in the ledger", "more than once in Langfuse"
 OTHER_TOKENS, OTHER_COST = "other tokens", "other cost"
@@ -71,7 +71,7 @@ async def compare_langfuse(
     found = Comparison()
     # Langfuse cuts times to milliseconds.
     since, until = (
-        _utc(moment).replace(microsecond=moment.microsecond // 1000 * 1000) for moment in (since, until)
+        utc(moment).replace(microsecond=moment.microsecond // 1000 * 1000) for moment in (since, until)
     )
     address = absolute_database(url)
     require_driver(address)
@@ -98,7 +98,7 @@ async def _read_langfuse(
         known = await _known(ledger, ids)
         seen = set(before)
         for name, one in zip(ids, page, strict=True):
-            day_name = f"{_utc(one.start_time):%Y-%m-%d}"
+            day_name = f"{utc(one.start_time):%Y-%m-%d}"
             if _add(found.day(day_name), one, known.get(name), again=name in seen):
                 matched[day_name] = matched.get(day_name, 0) + 1
             seen.add(name)
@@ -158,7 +158,7 @@ async def _read_ledger(
 async def _pages(
     ledger: Ledger, statement: str, since: datetime, until: datetime
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    first, last = (f"{_utc(moment).strftime(_MOMENT):0>26}" for moment in (since, until))
+    first, last = moment_text(since), moment_text(until)
     place = _START
     while rows := await ledger.rows(statement, first, last, *place, PAGE):
         yield rows
@@ -199,7 +199,3 @@ def _id_of(one: "ObservationV2") -> str:
 def _decimal(value: Any) -> Decimal:
     """Take an amount as it was meant, with the ten decimals that a ledger keeps."""
     return Decimal(money_text(value if isinstance(value, Decimal) else Decimal(repr(value))))
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

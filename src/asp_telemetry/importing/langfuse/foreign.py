@@ -1,7 +1,7 @@
 """Turns observations that somebody else has written, the Langfuse SDK or OpenTelemetry, into executions and metrics."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from asp_telemetry.capture.encoder import identifier, plain
 from asp_telemetry.importing.item import Item
 from asp_telemetry.importing.langfuse.identity import execution_id, root_id
 from asp_telemetry.importing.langfuse.lineage import parent_of
+from asp_telemetry.importing.langfuse.moments import milliseconds_text, moment_text, utc
 from asp_telemetry.importing.langfuse.usage import whole_counts
 from asp_telemetry.prices.provenance import money_text, priced_units
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Change, Row
@@ -35,7 +36,6 @@ _METRICS: Final = {
     "input_audio_tokens": "Tokens_Audio_In",
     "output_audio_tokens": "Tokens_Audio_Out",
 }
-_MOMENT: Final = "%Y-%m-%d %H:%M:%S.%f"
 _ROLE, _VERSION, _PROVIDER, _UNTIL_100 = 50, 20, 50, 100
 
 
@@ -50,7 +50,7 @@ class Foreign:
     def __init__(self, *, with_content: bool, now: datetime) -> None:
         self._with_content = with_content
         self._now = now
-        self.now = now.strftime(_MOMENT)
+        self.now = moment_text(now)
         """When they are imported, UTC text."""
 
     def items(self, one: "ObservationV2", agents: Sequence[str]) -> list[Item]:
@@ -65,8 +65,8 @@ class Foreign:
         """
         kind = one.type.lower()
         kind = kind if kind in KINDS else "span"
-        started = _utc(one.start_time)
-        ended = None if one.end_time is None else _utc(one.end_time)
+        started = utc(one.start_time)
+        ended = None if one.end_time is None else utc(one.end_time)
         if ended is None and one.type.upper() == "EVENT":
             ended = started  # an event has no duration
         if ended is None and self._now - started < _STILL_OPEN:
@@ -118,9 +118,9 @@ class Foreign:
             "name": identifier(name, 500),
             "agent_role": identifier(role, _ROLE),
             "task_id": identifier(_text(metadata, "task_id") or root),
-            "started_at": started.strftime(_MOMENT),
-            "completed_at": None if ended is None else ended.strftime(_MOMENT),
-            "duration_ms": None if ended is None else _milliseconds(max(ended - started, timedelta())),
+            "started_at": moment_text(started),
+            "completed_at": None if ended is None else moment_text(ended),
+            "duration_ms": None if ended is None else milliseconds_text(ended - started),
             "status": status,
             "success": None if ended is None else int(not failed),
             "error_message": "Langfuse has no end of it" if ended is None else _without_secrets(message),
@@ -180,7 +180,7 @@ def _metrics(
         values.append(("Tool_Calls", "1", "count", None, None, None))
     first = one.time_to_first_token
     if first is not None and first >= 0:
-        text = _milliseconds(timedelta(seconds=first))
+        text = milliseconds_text(timedelta(seconds=first))
         values.append(("Time_To_First_Token", text, "ms", model, provider, None))
     if usage is not None:
         values.extend(
@@ -309,12 +309,3 @@ def _loaded(value: Any) -> Any:
 
 def _json(value: Any) -> str:
     return orjson.dumps(plain(value), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _milliseconds(duration: timedelta) -> str:
-    microseconds = duration // timedelta(microseconds=1)
-    return f"{microseconds // 1000}.{microseconds % 1000:03d}"
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

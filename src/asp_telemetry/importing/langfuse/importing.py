@@ -10,6 +10,7 @@ from asp_telemetry.importing.item import Item
 from asp_telemetry.importing.langfuse.foreign import Foreign
 from asp_telemetry.importing.langfuse.lineage import Lineage
 from asp_telemetry.importing.langfuse.mirrored import KEYS, is_ours, mirrored_items
+from asp_telemetry.importing.langfuse.moments import utc
 from asp_telemetry.importing.langfuse.reader import LangfuseReader, Tell, open_reader
 from asp_telemetry.importing.langfuse.scores import score_items
 from asp_telemetry.importing.summary import ImportSummary
@@ -141,7 +142,7 @@ async def _import_observations(span: _Span, reader: LangfuseReader, foreign: For
     async for page in reader.observations(span.since, end, whole=KEYS):
         latest_of_each = {
             (one.trace_id, one.id): one
-            for one in sorted(page, key=lambda one: _utc(one.updated_at or one.start_time))
+            for one in sorted(page, key=lambda one: utc(one.updated_at or one.start_time))
         }
         summary.notes["observations that Langfuse shows twice"] += len(page) - len(latest_of_each)
         theirs = [one for one in latest_of_each.values() if not is_ours(one)]
@@ -153,7 +154,7 @@ async def _import_observations(span: _Span, reader: LangfuseReader, foreign: For
             except _UNREADABLE as error:
                 origin = f"observation {one.id} of trace {one.trace_id}"
                 await span.put_aside("observations", "executions", origin, error)
-        earliest = _ordered([_utc(one.start_time) for one in page], earliest, span)
+        earliest = _ordered([utc(one.start_time) for one in page], earliest, span)
         await span.write("observations", items, earliest)
     await span.finish("observations")
     summary.notes = +summary.notes
@@ -190,7 +191,7 @@ async def _import_scores(span: _Span, reader: LangfuseReader) -> None:
                 ] += 1
             else:
                 items += found
-        earliest = _ordered([_utc(score.timestamp) for score in page], earliest, span)
+        earliest = _ordered([utc(score.timestamp) for score in page], earliest, span)
         await span.write("scores", items, earliest)
     await span.finish("scores")
 
@@ -203,7 +204,3 @@ def _ordered(moments: Sequence[datetime], before: datetime | None, span: _Span) 
             return before
         bound = moment
     return bound if moments else before
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -7,6 +7,7 @@ import orjson
 
 from asp_telemetry.importing.item import Item
 from asp_telemetry.importing.langfuse.foreign import task_facts
+from asp_telemetry.sinks.langfuse_content import stored
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Change, Row
 
 if TYPE_CHECKING:
@@ -133,14 +134,10 @@ def _json(value: Any) -> str | None:
 
 
 def _content(text: Any) -> str | None:
-    """Return a stored input or output; text that is no JSON is a string of it."""
-    if text is None or not isinstance(text, str):
-        return None if text is None else orjson.dumps(text).decode()
-    try:
-        orjson.loads(text)
-    except ValueError:
-        return orjson.dumps(text).decode()
-    return text
+    """Return a stored input or output, whether the server has shown it as text or decoded it."""
+    if text is None:
+        return None
+    return stored(text) if isinstance(text, str) else orjson.dumps(text).decode()
 
 
 def _whole(value: Any) -> int | None:

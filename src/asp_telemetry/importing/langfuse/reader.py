@@ -11,6 +11,7 @@ import anyio
 import orjson
 
 from asp_telemetry.errors import ConfigurationError, SourceUnavailableError
+from asp_telemetry.sinks.post import retry_after
 
 if TYPE_CHECKING:
     from langfuse.api import AsyncLangfuseAPI, ObservationV2
@@ -27,7 +28,6 @@ OBSERVATIONS = 500
 SCORES = 100
 _MOST_SURROUNDING = 1000
 FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 60.0
-_LONGEST_ASKED_SECONDS = 3600.0
 _ATTEMPTS = 8
 _SHORT = 200
 """How much of a value of metadata is shown unless its key is asked for."""
@@ -259,15 +259,3 @@ async def open_reader(project: "LangfuseProject", tell: Tell) -> AsyncIterator[L
             httpx_client=transport,
         )
         yield LangfuseReader(client, project, tell)
-
-
-def retry_after(value: str | None) -> float | None:
-    """Read the seconds of `Retry-After`; at most an hour.
-
-    Example:
-        >>> retry_after("7"), retry_after("soon")
-        (7.0, None)
-    """
-    if value is None or not value.strip().isdecimal():
-        return None
-    return min(float(value), _LONGEST_ASKED_SECONDS)
