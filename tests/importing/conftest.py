@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import pytest
-from langfuse_double import LangfuseDouble
 from langfuse_feeding import START
 
 from asp_telemetry.importing import ImportSummary
@@ -15,6 +14,7 @@ from asp_telemetry.importing.langfuse import Comparison, compare_langfuse, impor
 from asp_telemetry.langfuse_project import langfuse_project
 from asp_telemetry.stores import open_store
 from databases import AnyDatabase
+from langfuse_double import LangfuseDouble
 
 SINCE, UNTIL = START - timedelta(hours=1), START + timedelta(days=5)
 _numbers = count(1)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+
 from langfuse_double import LangfuseDouble
 
 START = datetime(2026, 11, 1, 10, 0, 0, 123_000, tzinfo=UTC)

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 from langfuse import Langfuse, propagate_attributes
-from langfuse_double import Fault
 from langfuse_feeding import START, TRACE, cost, observation, put, put_scores, span_id, usage
 from opentelemetry.sdk.trace import TracerProvider
 
 import asp_telemetry as asp
 from asp_telemetry import guard
 from asp_telemetry.importing.langfuse import importing, reader
+from langfuse_double import Fault
 
 TREE = (
     observation(1, "agent", name="planner", lasts=9.0, langfuse__version="v7"),

@@ -10,12 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from langfuse_double import Fault
 from langfuse_feeding import START, TRACE, cost, observation, put, put_scores, span_id
 
 from asp_telemetry.cli.app import run
 from asp_telemetry.errors import SourceUnavailableError
 from asp_telemetry.importing.langfuse import reader
+from langfuse_double import Fault
 
 DATES = ("--from", "2026-11-01", "--to", "2026-11-06")
 _KILLED = """

@@ -12,7 +12,7 @@ import orjson
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Change, Entry, Row
 
 _TYPE, _MOMENT = METRIC_COLUMNS.index("metric_type"), METRIC_COLUMNS.index("timestamp")
-_METADATA = METRIC_COLUMNS.index("metadata")
+_METADATA, _VALUE = METRIC_COLUMNS.index("metadata"), METRIC_COLUMNS.index("metric_value")
 _ID = TRACE_COLUMNS.index("correlation_id")
 _USAGE, _CONTEXT = TRACE_COLUMNS.index("usage"), TRACE_COLUMNS.index("context")
 _PRICED = frozenset({"API_Cost", "Tokens_In", "Tokens_Out"})
@@ -160,8 +160,13 @@ def _cost_row(like: Row, cost: Cost) -> Row:
 
 
 def _are_equal(one: Row, other: Row) -> bool:
-    """Tell whether two costs differ in how their JSON is written at most: the bytes that are sent stay the same then."""
-    return one[:_METADATA] == other[:_METADATA] and _says_the_same(one[_METADATA], other[_METADATA])
+    """Tell whether two costs differ in how they are written at most: the bytes that are sent stay the same then.
+
+    SQLite keeps doubles, so its figure may have lost digits that ours still has.
+    """
+    values = float(one[_VALUE]) == float(other[_VALUE])
+    rest = [(one[place], other[place]) for place in range(_METADATA) if place != _VALUE]
+    return values and all(a == b for a, b in rest) and _says_the_same(one[_METADATA], other[_METADATA])
 
 
 def _says_the_same(one: str | None, other: str | None) -> bool:
