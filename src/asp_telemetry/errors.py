@@ -84,3 +84,7 @@ class PositionMovedError(AspTelemetryError):
 
 class BackupError(AspTelemetryError):
     """Say why a backup, an archive or a restored database is not what it should be; the database stays as it was."""
+
+
+class NotRecordedError(AspTelemetryError):
+    """Say that what was asked for is not in the database."""

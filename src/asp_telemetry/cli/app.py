@@ -17,6 +17,7 @@ COMMANDS = {
     "migrate": "asp_telemetry.cli.migrate",
     "drain": "asp_telemetry.cli.drain",
     "stats": "asp_telemetry.cli.stats",
+    "trace": "asp_telemetry.cli.trace",
     "doctor": "asp_telemetry.cli.doctor",
     "maintain": "asp_telemetry.cli.maintain",
     "copy": "asp_telemetry.cli.copy",

@@ -1,0 +1,120 @@
+"""The face of the analytics: one method per question, over a connection that can only read."""
+
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from asp_telemetry.analytics.assembly import assemble
+from asp_telemetry.analytics.events import Endpoint, Hook, Routing, Transformation
+from asp_telemetry.analytics.execution import Execution, Metric
+from asp_telemetry.analytics.rows import Rows, read_rows
+from asp_telemetry.analytics.sync import SyncAnalytics
+from asp_telemetry.analytics.timeline import Moment, timeline
+from asp_telemetry.analytics.trace import Trace
+from asp_telemetry.database_url import absolute_database
+from asp_telemetry.errors import NotRecordedError
+from asp_telemetry.resources import schema_directory
+from asp_telemetry.settings import resolve
+from asp_telemetry.stores.reader import open_reader
+from asp_telemetry.stores.statements import load_statements
+
+
+class Analytics:
+    """Ask a database what was recorded; use it with `async with`, or `Analytics.sync()` with `with`.
+
+    Args:
+        url: The database; else `ASP_DATABASE_URL`, else the default one.
+
+    Raises:
+        ConfigurationError: If the URL cannot be used, or its driver is not installed.
+
+    Example:
+        >>> async def costs(execution_id):
+        ...     async with Analytics("sqlite:///data/asp_telemetry.db") as ask:
+        ...         return (await ask.trace(execution_id)).totals.cost_usd
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        database = resolve({"writer": False}).database if url is None else absolute_database(url)
+        self._reader = open_reader(database)
+
+    @classmethod
+    def sync(cls, url: str | None = None) -> SyncAnalytics:
+        """Return the same for notebooks and scripts: to be used with `with`, its methods return without `await`.
+
+        Args:
+            url: As for the class.
+        """
+        return SyncAnalytics(cls(url))
+
+    async def __aenter__(self) -> Self:
+        """Begin; the connection is made with the first question."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect; another question connects again."""
+        await self._reader.close()
+
+    async def trace(self, execution_or_root_id: str | UUID) -> Trace:
+        """Return the whole trace that an execution belongs to.
+
+        Args:
+            execution_or_root_id: The id of any execution in it or of its root; also a trace id of 32 digits.
+
+        Returns:
+            The tree with its sums, its critical path, and what is missing in it.
+
+        Raises:
+            NotRecordedError: If the database knows no such execution.
+            StoreUnavailableError: If the database cannot be read.
+        """
+        asked = _identifier(execution_or_root_id)
+        sql = load_statements(schema_directory("analytics") / "traces.sql")
+        found = await self._reader.fetch(sql["root_of"], {"id": asked})
+        if not found:
+            raise NotRecordedError(
+                f"no execution has the id {str(execution_or_root_id)!r}; take one from `asp-telemetry tail`, from "
+                "execution_traces.correlation_id, or from span.id"
+            )
+        of_trace = {"root": str(found[0]["root_id"])}
+
+        async def read(name: str, row_class: type[Any]) -> Rows[Any]:
+            return read_rows(row_class, await self._reader.fetch(sql[name], of_trace))
+
+        executions = await read("executions", Execution)
+        metrics = await read("metrics", Metric)
+        events = [
+            *await read("routing", Routing),
+            *await read("hooks", Hook),
+            *await read("endpoints", Endpoint),
+            *await read("transformations", Transformation),
+        ]
+        root = of_trace["root"]
+        return assemble(root, None if asked == root else asked, executions, metrics, events)
+
+    async def timeline(self, execution_or_root_id: str | UUID) -> Rows[Moment]:
+        """Return everything that happened in a trace, in order.
+
+        Args:
+            execution_or_root_id: As for `trace`.
+
+        Raises:
+            NotRecordedError: If the database knows no such execution.
+            StoreUnavailableError: If the database cannot be read.
+        """
+        return timeline(await self.trace(execution_or_root_id))
+
+
+def _identifier(given: str | UUID) -> str:
+    try:
+        return str(UUID(str(given)))
+    except ValueError:
+        raise NotRecordedError(
+            f"{str(given)!r} is no id of an execution; it looks like 0198c2f4-0000-7000-8000-000000000001"
+        ) from None

@@ -1,0 +1,167 @@
+"""`asp-telemetry trace`: draws one trace as a waterfall, with what each execution took."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
+
+import anyio
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asp_telemetry.analytics import Analytics, Trace, TracedExecution
+from asp_telemetry.analytics.events import Event, Hook, described
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.output import counted, print_json
+
+_NAME_WIDTH, _FIGURES_WIDTH, _LEAST_BAR = 40, 40, 12
+_STYLES = {
+    "error": "red",
+    "timeout": "red",
+    "cancelled": "yellow",
+    "abandoned": "yellow",
+    "in_progress": "cyan",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("trace", short_help="Draw one trace as a waterfall.")(trace)
+
+
+def trace(
+    execution: Annotated[
+        str, typer.Argument(metavar="ID", help="The id of any execution of the trace, or of its root.")
+    ],
+    *,
+    database: DatabaseOption = None,
+    db_path: DbPathOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a whole trace: who called whom, when, how long it took, and what it cost."""
+    found = anyio.run(_read, chosen_settings(database, db_path).database, execution)
+    if as_json:
+        print_json(_facts(found))
+    else:
+        _draw(found, Console(highlight=False, markup=False))
+
+
+async def _read(url: str, execution: str) -> Trace:
+    async with Analytics(url) as ask:
+        return await ask.trace(execution)
+
+
+def _facts(found: Trace) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in vars(found).items() if name not in {"roots", "critical_path"}},
+        "totals": asdict(found.totals),
+        "coordination_share": round(found.coordination_share, 4),
+        "critical_path": [asdict(step) for step in found.critical_path],
+        "executions": [_told(depth, execution) for depth, execution in found.walk()],
+        "unattached": [asdict(event) for event in found.unattached],
+    }
+
+
+def _told(depth: int, execution: TracedExecution) -> dict[str, Any]:
+    facts = {
+        name: getattr(execution, name)
+        for name in TracedExecution.__dataclass_fields__
+        if name not in {"children", "metrics", "events", "own", "subtree"}
+    }
+    return {
+        "depth": depth,
+        **facts,
+        "own": asdict(execution.own),
+        "subtree": asdict(execution.subtree),
+        "metrics": [asdict(metric) for metric in execution.metrics],
+        "events": [asdict(event) for event in execution.events],
+    }
+
+
+def _draw(found: Trace, console: Console) -> None:
+    console.print(f"trace {found.root_id}, {found.started_at:%Y-%m-%d %H:%M:%S} UTC")
+    lines = list(found.walk_all())
+    names = min(max(2 * depth + len(_label(line)) for depth, line in lines), _NAME_WIDTH)
+    width = max(
+        console.width - names - max(len(_ending(line)) for _, line in lines) - _FIGURES_WIDTH, _LEAST_BAR
+    )
+    waited_for = {step.execution_id for step in found.critical_path}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("execution", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
+    table.add_column("", no_wrap=True)
+    for heading in ("time", "tokens", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for depth, line in lines:
+        style = _STYLES.get(line.status or "", "") if isinstance(line, TracedExecution | Hook) else ""
+        name_style, bar = "italic", ""
+        if isinstance(line, TracedExecution):
+            name_style = "bold" if line.id == found.asked_for else ""
+            bar = _bar(found, line, width, "█" if console.encoding.startswith("utf") else "#")
+        table.add_row(
+            Text("  " * depth + _label(line), style=name_style),
+            Text(bar, style=style or ("" if line.id in waited_for else "dim")),
+            _time(line.duration_ms),
+            _tokens(line),
+            _cost(line),
+            Text(_ending(line), style=style),
+        )
+    console.print(table)
+    _print_sums(found, console)
+
+
+def _label(line: TracedExecution | Event) -> str:
+    if not isinstance(line, TracedExecution):
+        kind, name, _ = described(line)
+        return f"{kind} {name}"
+    return f"{line.name} {line.task_id}" if line.kind == "task" and line.task_id else line.name
+
+
+def _ending(line: TracedExecution | Event) -> str:
+    status = line.status if isinstance(line, TracedExecution) else described(line)[2]
+    if status in {None, "success", "in_progress"}:
+        return ""
+    error = getattr(line, "error_type", None)
+    return f"{status}: {error}" if error else str(status)
+
+
+def _tokens(line: TracedExecution | Event) -> str:
+    if not isinstance(line, TracedExecution) or not (line.own.tokens_in or line.own.tokens_out):
+        return ""
+    return f"{line.own.tokens_in:,}+{line.own.tokens_out:,}"
+
+
+def _cost(line: TracedExecution | Event) -> str:
+    return f"{line.own.cost_usd:.6f}" if isinstance(line, TracedExecution) and line.own.cost_usd else ""
+
+
+def _bar(found: Trace, execution: TracedExecution, width: int, filled: str) -> str:
+    whole = found.duration_ms or 1.0
+    begin = (execution.started_at - found.started_at) / timedelta(milliseconds=1) / whole
+    end = 1.0
+    if execution.completed_at is not None:
+        end = (execution.completed_at - found.started_at) / timedelta(milliseconds=1) / whole
+    start = min(int(begin * width), width - 1)
+    return " " * start + filled * max(1, round(end * width) - start)
+
+
+def _time(duration_ms: float | None) -> str:
+    if duration_ms is None:
+        return "running"
+    return f"{duration_ms / 1000:.2f} s" if duration_ms >= 1000 else f"{duration_ms:.1f} ms"
+
+
+def _print_sums(found: Trace, console: Console) -> None:
+    totals = found.totals
+    console.print(
+        f"{counted(totals.executions, 'execution')}, {counted(totals.errors, 'error')}, {_time(found.duration_ms)}, "
+        f"{totals.tokens_in:,} tokens in, {totals.tokens_out:,} out, {totals.cost_usd:.6f} USD; "
+        f"{found.coordination_share:.0%} of the time no leaf was running"
+    )
+    longest = sorted(found.critical_path, key=lambda step: step.duration_ms, reverse=True)[:3]
+    if longest:
+        waits = ", ".join(f"{step.name} {_time(step.duration_ms)}" for step in longest)
+        console.print(f"longest waits on the critical path: {waits}")
+    for sentence in found.missing:
+        console.print(f"missing: {sentence}", style="yellow")

@@ -1,0 +1,151 @@
+"""Answers read-only questions of either database: the same SQL, with values by name, rows by column."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+import aiosqlite
+
+from asp_telemetry.database_url import destination_of, is_sqlite, require_driver, sqlite_path
+from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.migrations import store_errors
+from asp_telemetry.stores.sqlite_connection import connect
+
+if TYPE_CHECKING:
+    from asp_telemetry.stores.pool import ReadPool
+
+Found = Sequence[Mapping[str, Any]]
+
+_VALUE: Final = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_MOST_CONNECTIONS: Final = 5
+
+
+class Reader(Protocol):
+    """Read one database."""
+
+    is_sqlite: bool
+
+    async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
+        """Return the rows of a query.
+
+        Args:
+            sql: The query, in which `:name` stands for a value.
+            values: The values by name: texts, numbers, moments with a time zone.
+
+        Raises:
+            StoreUnavailableError: If the database cannot be read now.
+        """
+
+    async def close(self) -> None:
+        """Disconnect; reading again connects again."""
+
+
+def open_reader(url: str) -> Reader:
+    """Return a reader of a database, which connects when it is first asked and never writes.
+
+    Args:
+        url: The database, as `database_url.absolute_database` returns it.
+
+    Raises:
+        ConfigurationError: If the driver is not installed.
+    """
+    if is_sqlite(url):
+        return _SqliteReader(sqlite_path(url))
+    require_driver(url)
+    return _PostgresReader(url)
+
+
+@cache
+def positional(sql: str) -> tuple[str, tuple[str, ...]]:
+    """Turn named values into PostgreSQL's numbered ones.
+
+    Returns:
+        The query, and the names in the order of the numbers.
+
+    Example:
+        >>> positional("SELECT :a, :b, :a")
+        ('SELECT $1, $2, $1', ('a', 'b'))
+    """
+    names: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    text = _VALUE.sub(numbered, sql)
+    return text, tuple(names)
+
+
+class _SqliteReader:
+    """Read an SQLite file over one connection."""
+
+    is_sqlite = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: aiosqlite.Connection | None = None
+
+    async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
+        """Return the rows of a query."""
+        if self._connection is None:
+            if not self._path.exists():
+                raise StoreUnavailableError(
+                    f"{self._path} does not exist; record something first, or name the database with --database or "
+                    "ASP_DATABASE_URL"
+                )
+            self._connection = await connect(self._path, read_only=True)
+            self._connection.row_factory = aiosqlite.Row
+        with store_errors(self._path):
+            rows = await self._connection.execute_fetchall(
+                sql, {name: _plain(value) for name, value in values.items()}
+            )
+        return cast("Found", rows)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+def _plain(value: Any) -> Any:
+    """Write a value as SQLite keeps it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return float(value) if isinstance(value, Decimal) else value
+
+
+class _PostgresReader:
+    """Read a PostgreSQL database over a few connections."""
+
+    is_sqlite = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: ReadPool | None = None
+
+    async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
+        """Return the rows of a query."""
+        import asyncpg  # noqa: PLC0415 - an extra
+
+        from asp_telemetry.stores.pool import open_pool  # noqa: PLC0415 - imports the driver
+        from asp_telemetry.stores.postgres_failures import unavailable  # noqa: PLC0415 - imports the driver
+
+        if self._pool is None:
+            self._pool = await open_pool(self._url, min_size=0, max_size=_MOST_CONNECTIONS).__aenter__()
+        text, names = positional(sql)
+        try:
+            async with self._pool.acquire() as connection:
+                found: Found = await connection.fetch(text, *(values[name] for name in names))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise unavailable(error, destination_of(self._url)) from error
+        return found
+
+    async def close(self) -> None:
+        """Disconnect."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
