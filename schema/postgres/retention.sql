@@ -109,3 +109,49 @@ ORDER BY started_at, id LIMIT $2::integer FOR UPDATE;
 -- name: delete_endpoint_payloads
 UPDATE endpoint_calls SET request_body = NULL, response_body = NULL, headers = NULL
 WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- A request is never NULL: what is emptied has none.
+-- name: count_routing_payloads
+SELECT count(*) FROM agent_routing_decisions
+WHERE created_at < $1::text::timestamptz
+  AND (user_request <> '' OR num_nonnulls(selection_reason, alternatives, request_embedding) > 0);
+
+-- name: due_routing_payloads
+SELECT id, created_at, user_request, selection_reason, alternatives, request_embedding FROM agent_routing_decisions
+WHERE created_at < $1::text::timestamptz
+  AND (user_request <> '' OR num_nonnulls(selection_reason, alternatives, request_embedding) > 0)
+  AND (created_at, id) > ($3::text::timestamptz, $4::text::uuid)
+ORDER BY created_at, id LIMIT $2::integer FOR UPDATE;
+
+-- name: delete_routing_payloads
+UPDATE agent_routing_decisions SET
+  user_request = '', selection_reason = NULL, alternatives = NULL, request_embedding = NULL
+WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_router_payloads
+SELECT count(*) FROM router_performance_metrics
+WHERE measured_at < $1::text::timestamptz AND num_nonnulls(alternative_agents, cache_key, feedback_details) > 0;
+
+-- name: due_router_payloads
+SELECT id, measured_at, alternative_agents, cache_key, feedback_details FROM router_performance_metrics
+WHERE measured_at < $1::text::timestamptz AND num_nonnulls(alternative_agents, cache_key, feedback_details) > 0
+  AND (measured_at, id) > ($3::text::timestamptz, $4::text::uuid)
+ORDER BY measured_at, id LIMIT $2::integer FOR UPDATE;
+
+-- name: delete_router_payloads
+UPDATE router_performance_metrics SET alternative_agents = NULL, cache_key = NULL, feedback_details = NULL
+WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));
+
+-- name: count_hook_payloads
+SELECT count(*) FROM hook_executions
+WHERE started_at < $1::text::timestamptz AND num_nonnulls(rag_queries_executed, modifications_made, context) > 0;
+
+-- name: due_hook_payloads
+SELECT id, started_at, rag_queries_executed, modifications_made, context FROM hook_executions
+WHERE started_at < $1::text::timestamptz AND num_nonnulls(rag_queries_executed, modifications_made, context) > 0
+  AND (started_at, id) > ($3::text::timestamptz, $4::text::uuid)
+ORDER BY started_at, id LIMIT $2::integer FOR UPDATE;
+
+-- name: delete_hook_payloads
+UPDATE hook_executions SET rag_queries_executed = NULL, modifications_made = NULL, context = NULL
+WHERE id IN (SELECT value::uuid FROM json_array_elements_text($1::json));

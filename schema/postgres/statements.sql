@@ -2,7 +2,7 @@
 -- Rows come in sets: columns of a batch as arrays of text, or its facts as one JSON array of objects. `{columns}`,
 -- `{arrays}` and `{typed}` are filled with the names of a table's columns, with parameters, and with casts of both.
 -- Locks are taken in one order by everyone, so that writers wait for each other and never in a circle: lanes, traces,
--- `find_figures`, defects by id, tasks by id.
+-- router metrics by id, `find_figures`, defects by id, tasks by id.
 
 -- Nothing here outlives the transaction: behind a pooler the next one runs in another session. Timestamps come as UTC
 -- text. A writer that vanishes in the middle must not keep its locks; what is committed must be on disk.
@@ -95,17 +95,18 @@ FROM json_to_recordset($1::json) AS fact (
 
 -- name: insert_endpoint_calls
 INSERT INTO endpoint_calls (
-  id, correlation_id, service_name, endpoint_path, http_method, request_body, response_body, headers, response_status,
-  started_at, completed_at, duration_ms, success, error_message, error_type, retry_count, context, created_at
-)
-SELECT id, correlation_id, service_name, endpoint_path, http_method, request_body, response_body, headers,
-  response_status, started_at, completed_at, duration_ms, success <> 0, error_message, error_type, retry_count, context,
+  id, correlation_id, hook_execution_id, service_name, endpoint_path, http_method, request_body, response_body, headers,
+  response_status, started_at, completed_at, duration_ms, success, error_message, error_type, retry_count, context,
   created_at
+)
+SELECT id, correlation_id, hook_execution_id, service_name, endpoint_path, http_method, request_body, response_body,
+  headers, response_status, started_at, completed_at, duration_ms, success <> 0, error_message, error_type, retry_count,
+  context, created_at
 FROM json_to_recordset($1::json) AS fact (
-  id uuid, correlation_id uuid, service_name text, endpoint_path text, http_method text, request_body jsonb,
-  response_body jsonb, headers jsonb, response_status integer, started_at timestamptz, completed_at timestamptz,
-  duration_ms numeric, success integer, error_message text, error_type text, retry_count integer, context jsonb,
-  created_at timestamptz
+  id uuid, correlation_id uuid, hook_execution_id uuid, service_name text, endpoint_path text, http_method text,
+  request_body jsonb, response_body jsonb, headers jsonb, response_status integer, started_at timestamptz,
+  completed_at timestamptz, duration_ms numeric, success integer, error_message text, error_type text,
+  retry_count integer, context jsonb, created_at timestamptz
 );
 
 -- name: insert_transformations
@@ -127,6 +128,108 @@ FROM json_to_recordset($1::json) AS fact (
   error_type text, quality_score numeric, agent_definition_id uuid, parent_event_id uuid, started_at timestamptz,
   completed_at timestamptz
 );
+
+-- name: insert_hooks
+INSERT INTO hook_executions (
+  id, execution_id, correlation_id, parent_id, hook_type, tool_name, hook_script, started_at, completed_at,
+  duration_ms, status, intelligence_functions_executed, rag_queries_executed, quality_gates_validated, success,
+  error_message, modifications_made, context, created_at
+)
+SELECT id, execution_id, correlation_id, parent_id, hook_type, tool_name, hook_script, started_at, completed_at,
+  duration_ms, status, intelligence_functions_executed, rag_queries_executed, quality_gates_validated, success <> 0,
+  error_message, modifications_made, context, created_at
+FROM json_to_recordset($1::json) AS fact (
+  id uuid, execution_id uuid, correlation_id uuid, parent_id uuid, hook_type text, tool_name text, hook_script text,
+  started_at timestamptz, completed_at timestamptz, duration_ms numeric, status text,
+  intelligence_functions_executed text[], rag_queries_executed jsonb, quality_gates_validated text[],
+  success integer, error_message text, modifications_made jsonb, context jsonb, created_at timestamptz
+);
+
+-- name: insert_routing_decisions
+INSERT INTO agent_routing_decisions (
+  id, correlation_id, user_request, selected_agent, selection_reason, confidence_total, confidence_trigger,
+  confidence_context, confidence_capability, confidence_historical, alternatives, routing_strategy, pattern_id,
+  cache_hit, routing_duration_ms, request_embedding, created_at
+)
+SELECT id, correlation_id, user_request, selected_agent, selection_reason, confidence_total, confidence_trigger,
+  confidence_context, confidence_capability, confidence_historical, alternatives, routing_strategy, pattern_id,
+  cache_hit <> 0, routing_duration_ms, request_embedding, created_at
+FROM json_to_recordset($1::json) AS fact (
+  id uuid, correlation_id uuid, user_request text, selected_agent text, selection_reason text,
+  confidence_total numeric, confidence_trigger numeric, confidence_context numeric, confidence_capability numeric,
+  confidence_historical numeric, alternatives jsonb, routing_strategy text, pattern_id uuid, cache_hit integer,
+  routing_duration_ms numeric, request_embedding real[], created_at timestamptz
+);
+
+-- A decision and what was found out about it come in any order: what comes first makes the row, the rest completes it.
+-- Of several validations the newest holds, whole, however late the others arrive; a repeated one changes nothing.
+-- name: merge_router_metrics
+INSERT INTO router_performance_metrics AS metric (
+  id, metric_type, correlation_id, user_request_hash, context_hash, selected_agent, selection_strategy,
+  confidence_score, alternative_agents, alternatives_count, cache_lookup_us, trigger_matching_us,
+  confidence_scoring_us, total_routing_time_us, trigger_confidence, context_confidence, capability_confidence,
+  historical_confidence, cache_hit, cache_key, cache_age_seconds, selection_validated, actual_success,
+  actual_quality_score, feedback_provided, feedback_type, feedback_details, measured_at, validated_at,
+  prediction_error
+)
+SELECT id, metric_type, correlation_id, user_request_hash, context_hash, selected_agent, selection_strategy,
+  confidence_score, alternative_agents, alternatives_count, cache_lookup_us, trigger_matching_us,
+  confidence_scoring_us, total_routing_time_us, trigger_confidence, context_confidence, capability_confidence,
+  historical_confidence, cache_hit <> 0, cache_key, cache_age_seconds, selection_validated <> 0, actual_success <> 0,
+  actual_quality_score, feedback_provided <> 0, feedback_type, feedback_details, measured_at, validated_at,
+  confidence_score - actual_quality_score
+FROM json_to_recordset($1::json) AS fact (
+  id uuid, metric_type text, correlation_id uuid, user_request_hash text, context_hash text, selected_agent text,
+  selection_strategy text, confidence_score numeric, alternative_agents jsonb, alternatives_count integer,
+  cache_lookup_us integer, trigger_matching_us integer, confidence_scoring_us integer, total_routing_time_us integer,
+  trigger_confidence numeric, context_confidence numeric, capability_confidence numeric,
+  historical_confidence numeric, cache_hit integer, cache_key text, cache_age_seconds integer,
+  selection_validated integer, actual_success integer, actual_quality_score numeric, feedback_provided integer,
+  feedback_type text, feedback_details jsonb, measured_at timestamptz, validated_at timestamptz
+)
+ORDER BY id
+ON CONFLICT (id) DO UPDATE SET
+  metric_type = CASE WHEN metric.metric_type = 'validation' THEN excluded.metric_type ELSE metric.metric_type END,
+  measured_at = CASE WHEN excluded.metric_type <> 'validation' THEN excluded.measured_at
+    WHEN metric.metric_type <> 'validation' THEN metric.measured_at
+    ELSE least(metric.measured_at, excluded.measured_at) END,
+  alternatives_count = CASE WHEN metric.metric_type = 'validation'
+    THEN excluded.alternatives_count ELSE metric.alternatives_count END,
+  correlation_id = coalesce(metric.correlation_id, excluded.correlation_id),
+  user_request_hash = coalesce(metric.user_request_hash, excluded.user_request_hash),
+  context_hash = coalesce(metric.context_hash, excluded.context_hash),
+  selected_agent = coalesce(metric.selected_agent, excluded.selected_agent),
+  selection_strategy = coalesce(metric.selection_strategy, excluded.selection_strategy),
+  confidence_score = coalesce(metric.confidence_score, excluded.confidence_score),
+  alternative_agents = coalesce(metric.alternative_agents, excluded.alternative_agents),
+  cache_lookup_us = coalesce(metric.cache_lookup_us, excluded.cache_lookup_us),
+  trigger_matching_us = coalesce(metric.trigger_matching_us, excluded.trigger_matching_us),
+  confidence_scoring_us = coalesce(metric.confidence_scoring_us, excluded.confidence_scoring_us),
+  total_routing_time_us = coalesce(metric.total_routing_time_us, excluded.total_routing_time_us),
+  trigger_confidence = coalesce(metric.trigger_confidence, excluded.trigger_confidence),
+  context_confidence = coalesce(metric.context_confidence, excluded.context_confidence),
+  capability_confidence = coalesce(metric.capability_confidence, excluded.capability_confidence),
+  historical_confidence = coalesce(metric.historical_confidence, excluded.historical_confidence),
+  cache_hit = coalesce(metric.cache_hit, excluded.cache_hit),
+  cache_key = coalesce(metric.cache_key, excluded.cache_key),
+  cache_age_seconds = coalesce(metric.cache_age_seconds, excluded.cache_age_seconds),
+  selection_validated = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.selection_validated ELSE metric.selection_validated END,
+  actual_success = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.actual_success ELSE metric.actual_success END,
+  actual_quality_score = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.actual_quality_score ELSE metric.actual_quality_score END,
+  feedback_provided = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.feedback_provided ELSE metric.feedback_provided END,
+  feedback_type = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.feedback_type ELSE metric.feedback_type END,
+  feedback_details = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.feedback_details ELSE metric.feedback_details END,
+  validated_at = CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+    THEN excluded.validated_at ELSE metric.validated_at END,
+  prediction_error = coalesce(metric.confidence_score, excluded.confidence_score)
+    - CASE WHEN excluded.validated_at >= coalesce(metric.validated_at, '-infinity')
+      THEN excluded.actual_quality_score ELSE metric.actual_quality_score END;
 
 -- name: insert_rejections
 INSERT INTO rejected_records (journal_id, sequence, record, reason, rejected_at)

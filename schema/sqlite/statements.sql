@@ -190,12 +190,13 @@ INSERT INTO bootstrap_metrics (
 
 -- name: insert_endpoint_call
 INSERT INTO endpoint_calls (
-  id, correlation_id, service_name, endpoint_path, http_method, request_body, response_body, headers, response_status,
-  started_at, completed_at, duration_ms, success, error_message, error_type, retry_count, context, created_at
+  id, correlation_id, hook_execution_id, service_name, endpoint_path, http_method, request_body, response_body, headers,
+  response_status, started_at, completed_at, duration_ms, success, error_message, error_type, retry_count, context,
+  created_at
 ) VALUES (
-  :id, :correlation_id, :service_name, :endpoint_path, :http_method, :request_body, :response_body, :headers,
-  :response_status, :started_at, :completed_at, :duration_ms, :success, :error_message, :error_type, :retry_count,
-  :context, :created_at
+  :id, :correlation_id, :hook_execution_id, :service_name, :endpoint_path, :http_method, :request_body, :response_body,
+  :headers, :response_status, :started_at, :completed_at, :duration_ms, :success, :error_message, :error_type,
+  :retry_count, :context, :created_at
 );
 
 -- name: insert_transformation
@@ -210,6 +211,89 @@ INSERT INTO agent_transformation_events (
   :transformation_duration_ms, :initialization_duration_ms, :total_execution_duration_ms, :success, :error_message,
   :error_type, :quality_score, :agent_definition_id, :parent_event_id, :started_at, :completed_at
 );
+
+-- name: insert_hook
+INSERT INTO hook_executions (
+  id, execution_id, correlation_id, parent_id, hook_type, tool_name, hook_script, started_at, completed_at,
+  duration_ms, status, intelligence_functions_executed, rag_queries_executed, quality_gates_validated, success,
+  error_message, modifications_made, context, created_at
+) VALUES (
+  :id, :execution_id, :correlation_id, :parent_id, :hook_type, :tool_name, :hook_script, :started_at, :completed_at,
+  :duration_ms, :status, :intelligence_functions_executed, :rag_queries_executed, :quality_gates_validated, :success,
+  :error_message, :modifications_made, :context, :created_at
+);
+
+-- name: insert_routing_decision
+INSERT INTO agent_routing_decisions (
+  id, correlation_id, user_request, selected_agent, selection_reason, confidence_total, confidence_trigger,
+  confidence_context, confidence_capability, confidence_historical, alternatives, routing_strategy, pattern_id,
+  cache_hit, routing_duration_ms, request_embedding, created_at
+) VALUES (
+  :id, :correlation_id, :user_request, :selected_agent, :selection_reason, :confidence_total, :confidence_trigger,
+  :confidence_context, :confidence_capability, :confidence_historical, :alternatives, :routing_strategy, :pattern_id,
+  :cache_hit, :routing_duration_ms, :request_embedding, :created_at
+);
+
+-- A decision and what was found out about it come in any order: what comes first makes the row, the rest completes it.
+-- Of several validations the newest holds, whole, however late the others arrive; a repeated one changes nothing.
+-- name: merge_router_metric
+INSERT INTO router_performance_metrics (
+  id, metric_type, correlation_id, user_request_hash, context_hash, selected_agent, selection_strategy,
+  confidence_score, alternative_agents, alternatives_count, cache_lookup_us, trigger_matching_us,
+  confidence_scoring_us, total_routing_time_us, trigger_confidence, context_confidence, capability_confidence,
+  historical_confidence, cache_hit, cache_key, cache_age_seconds, selection_validated, actual_success,
+  actual_quality_score, feedback_provided, feedback_type, feedback_details, measured_at, validated_at,
+  prediction_error
+) VALUES (
+  :id, :metric_type, :correlation_id, :user_request_hash, :context_hash, :selected_agent, :selection_strategy,
+  :confidence_score, :alternative_agents, :alternatives_count, :cache_lookup_us, :trigger_matching_us,
+  :confidence_scoring_us, :total_routing_time_us, :trigger_confidence, :context_confidence, :capability_confidence,
+  :historical_confidence, :cache_hit, :cache_key, :cache_age_seconds, :selection_validated, :actual_success,
+  :actual_quality_score, :feedback_provided, :feedback_type, :feedback_details, :measured_at, :validated_at,
+  round(:confidence_score - :actual_quality_score, 4)
+)
+ON CONFLICT (id) DO UPDATE SET
+  metric_type = CASE WHEN metric_type = 'validation' THEN excluded.metric_type ELSE metric_type END,
+  measured_at = CASE WHEN excluded.metric_type <> 'validation' THEN excluded.measured_at
+    WHEN metric_type <> 'validation' THEN measured_at
+    ELSE min(measured_at, excluded.measured_at) END,
+  alternatives_count = CASE WHEN metric_type = 'validation'
+    THEN excluded.alternatives_count ELSE alternatives_count END,
+  correlation_id = coalesce(correlation_id, excluded.correlation_id),
+  user_request_hash = coalesce(user_request_hash, excluded.user_request_hash),
+  context_hash = coalesce(context_hash, excluded.context_hash),
+  selected_agent = coalesce(selected_agent, excluded.selected_agent),
+  selection_strategy = coalesce(selection_strategy, excluded.selection_strategy),
+  confidence_score = coalesce(confidence_score, excluded.confidence_score),
+  alternative_agents = coalesce(alternative_agents, excluded.alternative_agents),
+  cache_lookup_us = coalesce(cache_lookup_us, excluded.cache_lookup_us),
+  trigger_matching_us = coalesce(trigger_matching_us, excluded.trigger_matching_us),
+  confidence_scoring_us = coalesce(confidence_scoring_us, excluded.confidence_scoring_us),
+  total_routing_time_us = coalesce(total_routing_time_us, excluded.total_routing_time_us),
+  trigger_confidence = coalesce(trigger_confidence, excluded.trigger_confidence),
+  context_confidence = coalesce(context_confidence, excluded.context_confidence),
+  capability_confidence = coalesce(capability_confidence, excluded.capability_confidence),
+  historical_confidence = coalesce(historical_confidence, excluded.historical_confidence),
+  cache_hit = coalesce(cache_hit, excluded.cache_hit),
+  cache_key = coalesce(cache_key, excluded.cache_key),
+  cache_age_seconds = coalesce(cache_age_seconds, excluded.cache_age_seconds),
+  selection_validated = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.selection_validated ELSE selection_validated END,
+  actual_success = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.actual_success ELSE actual_success END,
+  actual_quality_score = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.actual_quality_score ELSE actual_quality_score END,
+  feedback_provided = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.feedback_provided ELSE feedback_provided END,
+  feedback_type = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.feedback_type ELSE feedback_type END,
+  feedback_details = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.feedback_details ELSE feedback_details END,
+  validated_at = CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+    THEN excluded.validated_at ELSE validated_at END,
+  prediction_error = round(coalesce(confidence_score, excluded.confidence_score)
+    - CASE WHEN excluded.validated_at >= coalesce(validated_at, '')
+      THEN excluded.actual_quality_score ELSE actual_quality_score END, 4);
 
 -- name: insert_rejection
 INSERT INTO rejected_records (journal_id, sequence, record, reason, rejected_at) VALUES (?, ?, ?, ?, ?)

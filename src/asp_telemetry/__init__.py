@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from asp_telemetry.capture.attempts import Attempt
     from asp_telemetry.capture.endpoints import EndpointCall, endpoint_call
     from asp_telemetry.capture.executor import ThreadPoolExecutor
+    from asp_telemetry.capture.hooks import Hook, hook
     from asp_telemetry.capture.processes import ProcessPoolExecutor
+    from asp_telemetry.capture.routing import Routing, routing, validate_routing
     from asp_telemetry.capture.trace_context import extract, inject
     from asp_telemetry.capture.tracked_stream import track_stream
     from asp_telemetry.capture.transformations import Transformation, transformation
@@ -46,7 +48,9 @@ __all__ = [
     "ConfigurationError",
     "EndpointCall",
     "FlushResult",
+    "Hook",
     "ProcessPoolExecutor",
+    "Routing",
     "SoftLimitReached",
     "Span",
     "Task",
@@ -62,12 +66,14 @@ __all__ = [
     "extract",
     "fixing",
     "flush",
+    "hook",
     "inject",
     "log_defect",
     "open_pool",
     "propagate",
     "record_bootstrap",
     "resolve_defect",
+    "routing",
     "shutdown",
     "span",
     "stats",
@@ -79,6 +85,7 @@ __all__ = [
     "track_tool",
     "transformation",
     "update_task",
+    "validate_routing",
 ]
 
 
@@ -86,7 +93,9 @@ _LATER = {
     "Attempt": "capture.attempts",
     "Budget": "budgets.budget",
     "EndpointCall": "capture.endpoints",
+    "Hook": "capture.hooks",
     "ProcessPoolExecutor": "capture.processes",
+    "Routing": "capture.routing",
     "SoftLimitReached": "budgets.warnings",
     "ThreadPoolExecutor": "capture.executor",
     "Transformation": "capture.transformations",
@@ -94,11 +103,14 @@ _LATER = {
     "count_client_retries": "integrations.client_retries",
     "endpoint_call": "capture.endpoints",
     "extract": "capture.trace_context",
+    "hook": "capture.hooks",
     "inject": "capture.trace_context",
     "open_pool": "stores.pool",
+    "routing": "capture.routing",
     "track_attempts": "integrations.tenacity",
     "track_stream": "capture.tracked_stream",
     "transformation": "capture.transformations",
+    "validate_routing": "capture.routing",
 }
 """Where the names are that would make the import of this package slow: they are imported when asked for."""
 

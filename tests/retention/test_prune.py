@@ -14,10 +14,13 @@ from asp_telemetry.errors import (
     StoreUnavailableError,
 )
 from asp_telemetry.records import (
+    AgentRoutingDecision,
     EndpointCall,
     ExecutionTrace,
     ExecutionTraceArchive,
+    HookExecution,
     PatternUsage,
+    RouterPerformanceMetric,
     SuccessPattern,
 )
 from asp_telemetry.retention import RetentionPolicy, count_due, parse_age, prune
@@ -131,7 +134,10 @@ async def test_batches_do_the_same_as_one(old, tmp_path):
     )
     assert done(summary) == {
         "traces": 3, "usage_log": 1, "patterns": 2, "trace_payloads": 4, "archived_payloads": 3,
-        "endpoint_payloads": done(summary)["endpoint_payloads"],
+        **{
+            name: done(summary)[name]
+            for name in ("endpoint_payloads", "hook_payloads", "routing_payloads", "router_payloads")
+        },
     }  # fmt: skip
     assert ("patterns", 1) in told
     assert ("patterns", 2) in told
@@ -194,6 +200,44 @@ async def test_payloads_go_and_rows_stay(old, tmp_path):
     assert await old.count("endpoint_calls") == before
     written = {row.get("correlation_id"): row for _, row in read_archive(summary.archive) if "input" in row}
     assert json.loads(written[key(7)]["input"]) == {"in": 1}
+    assert set(done(await prune(old.url, policy, archive=tmp_path)).values()) == {0}
+
+
+async def test_requests_and_hooks_keep_their_rows_without_payloads(old, tmp_path):
+    """Old requests, and what hooks looked up and changed, go; who was chosen, how sure and how fast, stays."""
+    for number, moment in ((51, ago(days=8)), (52, ago(days=6))):
+        await old.run(
+            "INSERT INTO agent_routing_decisions (id, correlation_id, user_request, selected_agent, selection_reason, "
+            "confidence_total, alternatives, routing_duration_ms, created_at) VALUES "
+            f"('{key(number)}', '{key(number)}', 'fix it', 'debugger', 'it fits', 0.9, '[]', 2, '{moment}'); "
+        )
+        await old.run(
+            "INSERT INTO router_performance_metrics (id, metric_type, confidence_score, cache_key, feedback_details, "
+            f"measured_at) VALUES ('{key(number)}', 'routing_decision', 0.9, 'fix it', '{{}}', '{moment}')"
+        )
+        await old.run(
+            "INSERT INTO hook_executions (id, execution_id, correlation_id, hook_type, status, rag_queries_executed, "
+            f"modifications_made, context, started_at) VALUES ('{key(number)}', '{key(number)}', '{key(number)}', "
+            f"'PreToolUse', 'success', '[]', '{{}}', '{{}}', '{moment}')"
+        )
+    policy = RetentionPolicy(payloads=timedelta(days=7))
+    summary = await prune(old.url, policy, archive=tmp_path)
+    decisions = {row.id.int: row for row in await old.records(AgentRoutingDecision)}
+    emptied, whole = decisions[51], decisions[52]
+    assert (emptied.user_request, emptied.selection_reason, emptied.alternatives) == ("", None, None)
+    assert (emptied.selected_agent, float(emptied.confidence_total)) == ("debugger", 0.9)
+    assert (whole.user_request, whole.selection_reason, whole.alternatives) == ("fix it", "it fits", [])
+    metrics = {row.id.int: row for row in await old.records(RouterPerformanceMetric)}
+    assert (metrics[51].cache_key, metrics[51].feedback_details, metrics[52].cache_key) == (
+        None,
+        None,
+        "fix it",
+    )
+    hooks = {row.id.int: row for row in await old.records(HookExecution)}
+    assert (hooks[51].rag_queries_executed, hooks[51].modifications_made, hooks[51].context) == (None,) * 3
+    assert (hooks[51].hook_type, hooks[52].context) == ("PreToolUse", {})
+    written = [row for table, row in read_archive(summary.archive) if table == "agent_routing_decisions"]
+    assert [row["user_request"] for row in written if row["id"] == key(51)] == ["fix it"]
     assert set(done(await prune(old.url, policy, archive=tmp_path)).values()) == {0}
 
 

@@ -9,6 +9,7 @@ from asp_telemetry.capture import state
 from asp_telemetry.capture.content import content, redacted_message
 from asp_telemetry.capture.encoder import clean, identifier, shown
 from asp_telemetry.capture.facts import send
+from asp_telemetry.capture.hooks import enclosing_hook
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.ids import execution_uuid
@@ -118,6 +119,7 @@ class EndpointCall:
         self._started = time_ns()
         self._clock = perf_counter_ns()
         self._done = not state.enabled
+        self._facts["hook_execution_id"] = None if span is not None else enclosing_hook()
 
     def end(self, error: BaseException | None = None) -> None:
         """End the call, by itself or because of an exception; what comes later is not recorded."""

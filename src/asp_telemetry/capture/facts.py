@@ -1,4 +1,4 @@
-"""Sends facts that are no executions down the same journal: tasks, defects, bootstrap metrics."""
+"""Sends facts that are no executions down the same journal: tasks, defects, routing, hooks and the like."""
 
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site
 from asp_telemetry.capture.encoder import encode, identifier, plain
+from asp_telemetry.capture.lifecycle import NOTHING, begin
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import FLAGS, SCOPE, SITE, SPAN_ID, STARTED, STATE, Flag, Kind
 
@@ -55,3 +56,19 @@ def send(kind: Kind, facts: dict[str, Any], span: state.SpanList | None = None) 
         state.append(kind, 0, 0, record, payload)
     except Exception as error:
         trouble(f"a {kind.name.lower()} record could not be kept", error)
+
+
+def begin_where_none_is(site: Site) -> state.SpanList | None:
+    """Begin an execution for facts that would belong to none, so that they have a trace, a session and a user.
+
+    Args:
+        site: What is executed, of a kind that budgets never refuse.
+
+    Returns:
+        The execution, for who began it to end; None if there is one already, or recording is switched off.
+    """
+    found = state.get_current()
+    if found is not None and found[SPAN_ID]:
+        return None
+    own = begin(site)
+    return None if own is NOTHING else own

@@ -202,7 +202,7 @@ def fail(span: state.SpanList, error: BaseException) -> None:
     else:
         leave_out_of_turn(span)
     try:
-        status = _status_of(error)
+        status = status_of(error)
         if status == _SUCCESS:
             span[FLAGS] |= _INCOMPLETE
         else:
@@ -294,7 +294,8 @@ def _leave_foreign(span: state.SpanList) -> None:
         _set_current(span[PARENT])
 
 
-def _status_of(error: BaseException) -> int:
+def status_of(error: BaseException) -> int:
+    """Say how a block ended that an exception has left; who closes a generator early has not failed."""
     if isinstance(error, TimeoutError):
         return _TIMEOUT
     if isinstance(error, GeneratorExit):

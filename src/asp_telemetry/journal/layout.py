@@ -49,6 +49,9 @@ class Kind(IntEnum):
     BOOTSTRAP = 6
     ENDPOINT = 7
     TRANSFORMATION = 8
+    ROUTING = 9
+    ROUTING_VALIDATION = 10
+    HOOK = 11
     SITE = 32
     SCOPE = 33
     VOID = 62

@@ -20,7 +20,7 @@ class RetentionPolicy:
         usage_log: How long ago the offer of a pattern has to have been.
         patterns: How long a pattern that was used less than five times and mostly failed has to have been unused.
         payloads: How long ago a call has to have begun before its inputs, outputs, prompts, bodies and headers go
-            while its row stays; None keeps them.
+            while its row stays, and so for routed requests and what hooks looked up and changed; None keeps them.
 
     Example:
         >>> RetentionPolicy(traces=timedelta(days=30)).usage_log.days

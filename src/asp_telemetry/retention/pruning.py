@@ -180,6 +180,9 @@ def _rules(policy: RetentionPolicy, traces_to_file: bool) -> list[_Rule]:
             _Rule("trace_payloads", "execution_traces", "emptied", policy.payloads),
             _Rule("archived_payloads", "execution_traces_archive", "emptied", policy.payloads),
             _Rule("endpoint_payloads", "endpoint_calls", "emptied", policy.payloads),
+            _Rule("hook_payloads", "hook_executions", "emptied", policy.payloads),
+            _Rule("routing_payloads", "agent_routing_decisions", "emptied", policy.payloads),
+            _Rule("router_payloads", "router_performance_metrics", "emptied", policy.payloads),
         ]
     return rules
 

@@ -21,6 +21,7 @@ from asp_telemetry.stores.postgres_connection import (
 )
 from asp_telemetry.stores.postgres_failures import explained
 from asp_telemetry.stores.postgres_rows import arrays_of, copy_lines, facts_json, filled, used_columns
+from asp_telemetry.stores.routing import router_metrics
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
 from asp_telemetry.writer.efforts import efforts
 
@@ -170,6 +171,13 @@ class PostgresStore:
             await self._fetch("insert_endpoint_calls", facts_json(rows[Change.ENDPOINT]))
         if rows[Change.TRANSFORMATION]:
             await self._fetch("insert_transformations", facts_json(rows[Change.TRANSFORMATION]))
+        if rows[Change.HOOK]:
+            await self._fetch("insert_hooks", facts_json(rows[Change.HOOK]))
+        routings, validations = rows[Change.ROUTING], rows[Change.ROUTING_VALIDATION]
+        if routings:
+            await self._fetch("insert_routing_decisions", facts_json(decision for decision, _ in routings))
+        if routings or validations:
+            await self._fetch("merge_router_metrics", facts_json(router_metrics(routings, validations)))
         if batch.rejections:
             rejected = [
                 {**rejection._asdict(), "reason": rejection.reason.replace("\0", "\ufffd")}

@@ -22,6 +22,9 @@ JSON_FACTS = frozenset(
         "semantic_units_json", "estimated_cost_vector_json", "human_corrections_json", "components_affected", "metadata",
         "effort_to_fix_json", "secondary_metrics_json", "reasons", "record",
         "request_body", "response_body", "headers", "context", "context_snapshot", "context_keys",
+        "alternatives", "alternative_agents", "request_embedding",
+        "feedback_details", "intelligence_functions_executed", "rag_queries_executed", "quality_gates_validated",
+        "modifications_made",
     }
 )  # fmt: skip
 """The facts that hold JSON text."""

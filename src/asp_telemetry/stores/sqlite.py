@@ -12,6 +12,7 @@ import orjson
 from asp_telemetry.clock import now_text
 from asp_telemetry.errors import PositionMovedError, RowRefusedError, StoreUnavailableError
 from asp_telemetry.resources import schema_directory
+from asp_telemetry.stores.routing import router_metrics
 from asp_telemetry.stores.sqlite_connection import open_database
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
@@ -162,6 +163,10 @@ class SqliteStore:
         await self._run_many(self._sql["insert_bootstrap"], rows[Change.BOOTSTRAP])
         await self._run_many(self._sql["insert_endpoint_call"], rows[Change.ENDPOINT])
         await self._run_many(self._sql["insert_transformation"], rows[Change.TRANSFORMATION])
+        await self._run_many(self._sql["insert_hook"], rows[Change.HOOK])
+        routings, validations = rows[Change.ROUTING], rows[Change.ROUTING_VALIDATION]
+        await self._run_many(self._sql["insert_routing_decision"], [decision for decision, _ in routings])
+        await self._run_many(self._sql["merge_router_metric"], router_metrics(routings, validations))
         touched = {entry.task_id for entry in entries if entry.task_id is not None}
         resolved = [row["defect_id"] for row in rows[Change.RESOLVE_DEFECT]]
         if resolved:

@@ -32,6 +32,7 @@ from asp_telemetry.records import (
     HookExecution,
     Record,
     RejectedRecord,
+    RouterPerformanceMetric,
     TaskMetadata,
 )
 from asp_telemetry.settings import NAMES, resolve
@@ -145,6 +146,11 @@ class Recording:
     def routing_decisions(self) -> list[AgentRoutingDecision]:
         """Which agents were chosen for requests."""
         return self.records(AgentRoutingDecision)
+
+    @property
+    def router_metrics(self) -> list[RouterPerformanceMetric]:
+        """How well the router did: its times, its cache, and how its choices turned out."""
+        return self.records(RouterPerformanceMetric)
 
     @property
     def hooks(self) -> list[HookExecution]:

@@ -37,6 +37,9 @@ class Change(IntEnum):
     COSTS = 8
     ENDPOINT = 9
     TRANSFORMATION = 10
+    ROUTING = 11
+    ROUTING_VALIDATION = 12
+    HOOK = 13
 
 
 class Entry(NamedTuple):
@@ -47,7 +50,8 @@ class Entry(NamedTuple):
         sequence: The record's number in its lane.
         end: The lane's position behind it.
         change: What it does.
-        row: The values: a row in the order of its table's columns for traces, a dict of columns for the rest.
+        row: The values: a row in the order of its table's columns for traces, a dict of columns for the rest, for a
+            routing that of the decision and those of its metrics.
         metrics: Rows of `agent_cost_vector`.
         task_id: The named task whose figures it changes, if any.
         task_run: Whether it begins or ends an execution of that task.

@@ -16,6 +16,7 @@ class SiteFacts(NamedTuple):
     model: str | None
     provider: str | None
     version: str | None
+    source: str | None
 
 
 class ScopeFacts(NamedTuple):

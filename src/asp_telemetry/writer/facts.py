@@ -29,8 +29,21 @@ _BOOTSTRAP_PLAIN = (
 )  # fmt: skip
 
 _ENDPOINT_PLAIN = (
-    "id", "service_name", "endpoint_path", "http_method", "response_status", "success", "error_message", "error_type",
+    "id", "hook_execution_id", "service_name", "endpoint_path", "http_method", "response_status", "success", "error_message", "error_type",
     "retry_count",
+)  # fmt: skip
+_HOOK_PLAIN = (
+    "id",
+    "parent_id",
+    "hook_type",
+    "tool_name",
+    "hook_script",
+    "status",
+    "success",
+    "error_message",
+)
+_HOOK_JSON = (
+    "intelligence_functions_executed", "rag_queries_executed", "quality_gates_validated", "modifications_made", "context",
 )  # fmt: skip
 
 _TRANSFORMATION_PLAIN = (
@@ -104,9 +117,9 @@ def endpoint_columns(facts: dict[str, Any], execution: str | None, now: str) -> 
     columns = _plain(facts, _ENDPOINT_PLAIN)
     columns["correlation_id"] = execution or facts["id"]
     columns["started_at"], columns["completed_at"], columns["duration_ms"] = _times(facts)
+    columns["created_at"] = now
     for name in ("request_body", "response_body", "headers", "context"):
         columns[name] = _json(facts.get(name))
-    columns["created_at"] = now
     return columns
 
 
@@ -130,6 +143,24 @@ def transformation_columns(
         spent = facts.get(f"{name}_ns")
         columns[f"{name}_duration_ms"] = None if spent is None else _milliseconds(spent)
     for name in ("context_snapshot", "context_keys"):
+        columns[name] = _json(facts.get(name))
+    return columns
+
+
+def hook_columns(facts: dict[str, Any], execution: str | None, now: str) -> dict[str, Any]:
+    """Return the columns of a hook.
+
+    Args:
+        facts: What was recorded, `id` among it.
+        execution: The execution that it ran around, if any; else the hook stands for itself.
+        now: When the row is written, UTC text.
+    """
+    columns = _plain(facts, _HOOK_PLAIN)
+    columns["execution_id"] = facts["id"]
+    columns["correlation_id"] = execution or facts["id"]
+    columns["started_at"], columns["completed_at"], columns["duration_ms"] = _times(facts)
+    columns["created_at"] = now
+    for name in _HOOK_JSON:
         columns[name] = _json(facts.get(name))
     return columns
 

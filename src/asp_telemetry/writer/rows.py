@@ -19,10 +19,12 @@ from asp_telemetry.writer.facts import (
     bootstrap_columns,
     defect_columns,
     endpoint_columns,
+    hook_columns,
     task_columns,
     transformation_columns,
 )
 from asp_telemetry.writer.money import MANUAL, Money, Value
+from asp_telemetry.writer.routing import routing_rows, validation_row
 
 OPEN_AFTER_NS = 1_000_000_000
 """How long an execution has to be open before the writer records it as such, in ns."""
@@ -103,16 +105,31 @@ class RowBuilder:
             row = defect_columns(facts, scope, moment, owner, root)
             change = Change.DEFECT if kind == Kind.DEFECT else Change.RESOLVE_DEFECT
             return Entry(lane, record.sequence, record.end, change, row, task_id=row.get("task_id"))
+        change, event = self._event(kind, facts, scope, moment, owner, root)
+        return Entry(lane, record.sequence, record.end, change, event)
+
+    def _event(
+        self,
+        kind: int,
+        facts: dict[str, Any],
+        scope: ScopeFacts,
+        moment: str,
+        owner: str | None,
+        root: str | None,
+    ) -> tuple[Change, Any]:
+        """Return what an event, which belongs to no task by itself, becomes: the change, and its columns."""
         if kind == Kind.BOOTSTRAP:
-            row = bootstrap_columns(facts, moment)
-            return Entry(lane, record.sequence, record.end, Change.BOOTSTRAP, row)
+            return Change.BOOTSTRAP, bootstrap_columns(facts, moment)
         if kind == Kind.ENDPOINT:
-            return Entry(
-                lane, record.sequence, record.end, Change.ENDPOINT, endpoint_columns(facts, owner, self.now)
-            )
+            return Change.ENDPOINT, endpoint_columns(facts, owner, self.now)
         if kind == Kind.TRANSFORMATION:
-            row = transformation_columns(facts, scope, owner, root)
-            return Entry(lane, record.sequence, record.end, Change.TRANSFORMATION, row)
+            return Change.TRANSFORMATION, transformation_columns(facts, scope, owner, root)
+        if kind == Kind.HOOK:
+            return Change.HOOK, hook_columns(facts, owner, self.now)
+        if kind == Kind.ROUTING:
+            return Change.ROUTING, routing_rows(facts, owner)
+        if kind == Kind.ROUTING_VALIDATION:
+            return Change.ROUTING_VALIDATION, validation_row(facts, moment)
         raise ValueError(f"a record of kind {kind} is unknown to this version")
 
     def _open(self, lane: str, record: Record, scope: ScopeFacts, facts: dict[str, Any]) -> Entry:
@@ -237,7 +254,7 @@ class RowBuilder:
             scope.release,
             payload.get("attempt") or slot[14],
             scope.subtask_id,
-            "agent_delegation" if parent else "user_prompt",
+            "agent_delegation" if parent else site.source or "user_prompt",
             site.kind,
             site.name,
             site.role if site.kind == "agent" else self._definitions.site(record.agent).role,
