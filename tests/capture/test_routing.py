@@ -46,7 +46,7 @@ def test_a_choice_is_a_decision_and_a_metric(found):
         routing.choose(
             "debugger", confidence=0.91, trigger=0.95, context=0.9, capability=0.92, historical=0.8,
             alternatives=["tester", ("coder", 0.55, "can write code"), {"agent": "coordinator", "cost": 2}],
-            reason="its trigger fits", strategy="fuzzy_match", pattern_id=UNKNOWN, embedding=[0.5, -1.25],
+            reason="its trigger fits", strategy="fuzzy_match", pattern_id=UNKNOWN, embedding=[0.5, -1.25, 1e-300],
         )  # fmt: skip
     ((key, *texts),) = found(
         "SELECT id, correlation_id, user_request, selected_agent, selection_reason, routing_strategy, pattern_id "
@@ -79,7 +79,7 @@ def test_a_choice_is_a_decision_and_a_metric(found):
         {"agent": "tester"}, {"agent": "coder", "confidence": 0.55, "reason": "can write code"},
         {"agent": "coordinator", "cost": 2},
     ]  # fmt: skip
-    assert (json.loads(embedding) if isinstance(embedding, str) else embedding) == [0.5, -1.25]
+    assert (json.loads(embedding) if isinstance(embedding, str) else embedding) == [0.5, -1.25, 0]
 
 
 def test_times_are_microseconds_of_the_block(found):

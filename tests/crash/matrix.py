@@ -237,3 +237,23 @@ class Matrix:
             ]
             marks = list(range(50, last + 2, 50))
             assert measured in (marks, [mark for mark in marks if mark <= last]), f"{name}: {measured}"
+            self._check_around(name, last)
+
+    def _check_around(self, name: str, last: int) -> None:
+        """Check that the hooks and routings of a stream's calls are there, once, and each routing with its validation."""
+        marks = list(range(25, last + 2, 25))
+        due = [mark for mark in marks if mark <= last]
+        hooks = [
+            int(number)
+            for (number,) in self.rows("SELECT tool_name FROM hook_executions WHERE hook_type = ?", name)
+        ]
+        assert sorted(hooks) in (marks, due), f"{name}: hooks {sorted(hooks)}"
+        routed = dict(
+            self.rows(
+                "SELECT decision.selected_agent, metric.prediction_error FROM agent_routing_decisions AS decision "
+                "JOIN router_performance_metrics AS metric ON metric.id = decision.id WHERE decision.user_request = ?",
+                name,
+            )
+        )
+        assert sorted(map(int, routed)) in (marks, due), f"{name}: routings {sorted(routed)}"
+        assert all(routed[str(mark)] == 0.25 for mark in due), f"{name}: validations {routed}"

@@ -63,6 +63,12 @@ def call(report: str, run: str, stream: int, number: int) -> None:
                 answer(number)
             except ValueError:
                 span.attempt()
+        if number % 25 == 0:
+            name = f"{run}/{stream}"
+            with asp.hook(name, tool_name=str(number)) as hook, asp.routing(name) as routing:
+                hook.gate("SV-001")
+                routing.choose(str(number), confidence=0.75)
+            asp.validate_routing(routing.id, success=True, quality=0.5)
     if number % 50 == 0:
         asp.record_bootstrap(
             f"{run}/{stream}", mode="Learning", tasks_completed=number, tasks_required=1, metric="MAPE", value=1,

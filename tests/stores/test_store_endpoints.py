@@ -15,7 +15,7 @@ def endpoint(**values):
         "id": new_id(), "correlation_id": new_id(), "service_name": "intelligence", "endpoint_path": "/api/rag/query",
         "http_method": "POST", "request_body": None, "response_body": None, "headers": None, "response_status": 200,
         "started_at": MOMENT, "completed_at": LATER, "duration_ms": "1.234567", "success": 1, "error_message": None,
-        "error_type": None, "retry_count": 0, "context": None, "created_at": LATER, **values,
+        "error_type": None, "retry_count": 0, "context": None, "created_at": LATER, "hook_execution_id": None, **values,
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Routing: which agent was chosen for a request and why, how long that took, and how the choice turned out."""
 
 import json
+from array import array
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from itertools import islice
@@ -30,7 +31,6 @@ _MAX_NAME = 255
 _MAX_ALTERNATIVES = 1_000
 _MAX_DIMENSIONS = 4_096
 _MAX_INT = (1 << 31) - 1
-_LEAST = -3.4e38  # the range of the column's numbers
 _ALTERNATIVE = ("agent", "confidence", "reason")
 # Ids of decisions that are not recorded begin so: see `Block.id`.
 _NOT_RECORDED = "0" * 16
@@ -349,13 +349,13 @@ def _whole(number: float) -> int:
 def _vector(values: Iterable[float]) -> list[float] | None:
     try:
         # Of single precision, as the column is: all digits of a double would take twice the room in the journal.
-        numbers = [float(f"{float(value):.9g}") for value in islice(values, _MAX_DIMENSIONS + 1)]
+        single = array("f", (float(value) for value in islice(values, _MAX_DIMENSIONS + 1)))
     except Exception:
-        numbers = [nan]
-    if len(numbers) > _MAX_DIMENSIONS or not all(_LEAST <= number <= -_LEAST for number in numbers):
+        single = array("f", (nan,))
+    if len(single) > _MAX_DIMENSIONS or not all(map(isfinite, single)):
         trouble(
             "an embedding could not be stored",
             remedy=f"give at most {_MAX_DIMENSIONS} numbers of single precision; it was left out",
         )
         return None
-    return numbers
+    return [float(f"{number:.9g}") for number in single]
