@@ -335,6 +335,31 @@ def test_a_forked_child_leaves_the_decision_to_its_parent(found):
     assert found("SELECT id FROM agent_routing_decisions") == [(routing.id,)]
 
 
+def test_a_refused_decision_costs_nothing_else(any_database):
+    """A decision that the database refuses stands in rejected_records with the reason; what is beside it is stored."""
+    asp.configure(any_database.url, replace=True, auto_migrate=True)
+    assert asp.flush(timeout=20).complete
+    with asp.routing("fix it") as refused:
+        refused.choose("debugger", confidence=0.9)
+        assert asp.flush(timeout=20).complete
+        any_database.run(
+            "INSERT INTO agent_routing_decisions (id, correlation_id, user_request, confidence_total, "
+            f"routing_duration_ms) VALUES ('{refused.id}', '{refused.id}', 'taken', 1, 1)"
+        )
+    with asp.routing("fix that") as routing:
+        routing.choose("debugger", confidence=0.9)
+    assert asp.flush(timeout=20).complete
+    asp.shutdown(timeout=20)
+    guard.reset()
+    found = any_database.rows("SELECT user_request FROM agent_routing_decisions ORDER BY user_request")
+    assert found == [("fix that",), ("taken",)]
+    ((record,),) = any_database.rows("SELECT record FROM rejected_records")
+    assert json.loads(record)["change"] == "ROUTING"
+    assert [str(key) for (key,) in any_database.rows("SELECT id FROM router_performance_metrics")] == [
+        routing.id
+    ]
+
+
 async def test_users_see_their_own_decisions(postgres_database, monkeypatch, tmp_path):
     """Under row-level security a user sees the decisions and hooks of their own traces, made inside executions or not."""
     monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path))
