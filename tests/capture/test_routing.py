@@ -338,9 +338,10 @@ def test_a_forked_child_leaves_the_decision_to_its_parent(found):
 def test_a_refused_decision_costs_nothing_else(any_database):
     """A decision that the database refuses stands in rejected_records with the reason; what is beside it is stored."""
     asp.configure(any_database.url, replace=True, auto_migrate=True)
-    assert asp.flush(timeout=20).complete
     with asp.routing("fix it") as refused:
         refused.choose("debugger", confidence=0.9)
+        with asp.span("so that there is a database"):
+            pass
         assert asp.flush(timeout=20).complete
         any_database.run(
             "INSERT INTO agent_routing_decisions (id, correlation_id, user_request, confidence_total, "

@@ -16,7 +16,7 @@ class SiteFacts(NamedTuple):
     model: str | None
     provider: str | None
     version: str | None
-    source: str | None
+    source: str | None = None
 
 
 class ScopeFacts(NamedTuple):
