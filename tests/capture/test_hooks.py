@@ -6,12 +6,14 @@ import os
 import threading
 from uuid import UUID
 
+import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asp_telemetry as asp
 from asp_telemetry import guard
+from asp_telemetry.resources import schema_directory
 from asp_telemetry.testing import capture
 
 
@@ -132,6 +134,36 @@ def test_what_happens_inside_names_its_hook(found):
         "/inner": inner.id, "/after": None, "/behind": None,
     }  # fmt: skip
     assert dict(found("SELECT id, parent_id FROM hook_executions")) == {outer.id: None, inner.id: outer.id}
+
+
+def test_calls_may_be_stored_long_before_their_hook(postgres_database, monkeypatch, tmp_path):
+    """What a long hook calls is stored before the hook itself, with the optional foreign keys, too."""
+    monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path))
+    asp.configure(postgres_database, strict=True, replace=True, auto_migrate=True)
+    with asp.task("T-1"):
+        asp.flush(timeout=20)
+        _run(postgres_database, (schema_directory("postgres") / "optional" / "foreign_keys.sql").read_text())
+        with asp.hook("PreToolUse") as outer, asp.hook("Inner"):
+            with asp.endpoint_call("rag", "GET", "/"):
+                pass
+            result = asp.flush(timeout=20)
+            assert (result.complete, result.rejected) == (True, 0)
+    assert asp.flush(timeout=20).rejected == 0
+    asp.shutdown(timeout=20)
+    guard.be_strict(False)
+    (row,) = _run(postgres_database, "SELECT id::text FROM hook_executions WHERE parent_id IS NULL")
+    assert row["id"] == outer.id
+
+
+def _run(url, script):
+    async def work():
+        connection = await asyncpg.connect(url)
+        try:
+            return await (connection.fetch if script.startswith("SELECT") else connection.execute)(script)
+        finally:
+            await connection.close()
+
+    return asyncio.run(work())
 
 
 def test_the_current_span_stays_the_same_inside(found):

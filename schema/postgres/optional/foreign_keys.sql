@@ -2,7 +2,8 @@
 -- Checked at the end of each transaction, because children are written before their parents. For the first two every
 -- execution has to run inside a task(): what runs outside of one names its root execution as its task, and would land in
 -- rejected_records. NOT VALID leaves rows that are there already unchecked; ALTER TABLE ... VALIDATE CONSTRAINT checks
--- them. Nothing refers to execution_traces, whose old rows move to the archive.
+-- them. Nothing refers to execution_traces, whose old rows move to the archive, nor to hook_executions: a hook is written
+-- at its end, transactions after what it has called.
 
 BEGIN;
 
@@ -10,10 +11,6 @@ ALTER TABLE agent_cost_vector ADD CONSTRAINT fk_cost_task FOREIGN KEY (task_id)
   REFERENCES task_metadata (task_id) DEFERRABLE INITIALLY DEFERRED NOT VALID;
 ALTER TABLE defect_log ADD CONSTRAINT fk_defect_task FOREIGN KEY (task_id)
   REFERENCES task_metadata (task_id) DEFERRABLE INITIALLY DEFERRED NOT VALID;
-ALTER TABLE hook_executions ADD CONSTRAINT fk_hook_parent FOREIGN KEY (parent_id)
-  REFERENCES hook_executions (id) DEFERRABLE INITIALLY DEFERRED NOT VALID;
-ALTER TABLE endpoint_calls ADD CONSTRAINT fk_endpoint_hook FOREIGN KEY (hook_execution_id)
-  REFERENCES hook_executions (id) DEFERRABLE INITIALLY DEFERRED NOT VALID;
 ALTER TABLE agent_routing_decisions ADD CONSTRAINT fk_routing_pattern FOREIGN KEY (pattern_id)
   REFERENCES success_patterns (id) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED NOT VALID;
 ALTER TABLE agent_transformation_events ADD CONSTRAINT fk_transformation_definition FOREIGN KEY (agent_definition_id)
