@@ -77,6 +77,21 @@ ON CONFLICT (correlation_id) DO UPDATE SET
   session_id = excluded.session_id, updated_at = excluded.updated_at
 WHERE execution_traces.status IN ('in_progress', 'abandoned');
 
+-- The same for an execution that another program has sent, and may send again; tells which were new.
+-- name: receive_trace
+INSERT INTO execution_traces ({columns})
+SELECT {typed} FROM unnest({arrays}) AS given ({columns}) ORDER BY correlation_id
+ON CONFLICT (correlation_id) DO UPDATE SET
+  agent_iteration = excluded.agent_iteration, completed_at = excluded.completed_at,
+  duration_ms = excluded.duration_ms, status = excluded.status, success = excluded.success,
+  error_message = excluded.error_message, error_type = excluded.error_type, context = excluded.context,
+  tags = excluded.tags, usage = excluded.usage, input = excluded.input, output = excluded.output,
+  name = excluded.name, prompt_text = excluded.prompt_text,
+  task_id = excluded.task_id, subtask_id = excluded.subtask_id, user_id = excluded.user_id,
+  session_id = excluded.session_id, updated_at = excluded.updated_at
+WHERE execution_traces.status IN ('in_progress', 'abandoned')
+RETURNING correlation_id::text;
+
 -- name: insert_bootstrap
 INSERT INTO bootstrap_metrics (
   measured_at, measurement_period_start, measurement_period_end, capability_name, capability_mode, tasks_completed,

@@ -24,6 +24,11 @@ ON CONFLICT (correlation_id) DO UPDATE SET
   session_id = excluded.session_id, updated_at = excluded.updated_at
 WHERE execution_traces.status IN ('in_progress', 'abandoned');
 
+-- Which of the executions that other programs have sent need nothing any more.
+-- name: ended_traces
+SELECT correlation_id FROM execution_traces
+WHERE correlation_id IN (SELECT value FROM json_each(:ids)) AND status NOT IN ('in_progress', 'abandoned');
+
 -- Facts merge: what is not given never overwrites what is known.
 -- name: merge_task
 INSERT INTO task_metadata (

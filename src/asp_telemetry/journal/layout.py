@@ -72,7 +72,10 @@ class Status(IntEnum):
 
 
 class Flag(IntFlag):
-    """Say what else is true of an execution."""
+    """Say what else is true of an execution.
+
+    RECEIVED is one that another program has sent, which sends it again whenever it misses the answer.
+    """
 
     NESTED = 1
     UNSAMPLED = 2
@@ -80,9 +83,10 @@ class Flag(IntFlag):
     IN_AGENT = 8
     TASK_BEGINS = 16
     """It belongs to another task than what surrounds it."""
+    RECEIVED = 32
 
 
-INHERITED = ~(Flag.INCOMPLETE | Flag.TASK_BEGINS)
+INHERITED = ~(Flag.INCOMPLETE | Flag.TASK_BEGINS | Flag.RECEIVED)
 """What an execution that is no agent takes over from the one it is in; an agent's count of tools stays the agent's."""
 
 TOOL = 64

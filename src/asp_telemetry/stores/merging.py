@@ -1,9 +1,11 @@
-"""Merges what a batch says about the same task or defect, so that one statement can write all of them."""
+"""Merges what a batch says about the same task, defect or execution, so that one statement can write all of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
+
+from asp_telemetry.writer.batch import Change, Entry
 
 Facts = dict[str, Any]
 
@@ -98,3 +100,33 @@ def rounds(rows: Iterable[Facts], key: str) -> Iterator[list[Facts]]:
             parts.append([])
         parts[place].append(row)
     yield from parts
+
+
+def first_received(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return the executions that other programs have sent, each once however often it came.
+
+    Args:
+        entries: Those of a batch.
+
+    Returns:
+        The first entry of each execution, by its id.
+    """
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.change is Change.RECEIVE_TRACE:
+            found.setdefault(entry.row[0], entry)
+    return found
+
+
+def without_known(entries: Iterable[Entry], new: Mapping[str, Entry]) -> list[Entry]:
+    """Return the entries whose metrics have not been written: all, but for what was received more than once.
+
+    Args:
+        entries: Those of a batch.
+        new: The received executions whose rows were written with this batch, by id.
+    """
+    return [
+        entry
+        for entry in entries
+        if entry.change is not Change.RECEIVE_TRACE or new.get(entry.row[0]) is entry
+    ]

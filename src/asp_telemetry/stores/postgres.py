@@ -10,7 +10,7 @@ import orjson
 from asp_telemetry.clock import now_text
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.errors import AspTelemetryError, PositionMovedError, StoreUnavailableError
-from asp_telemetry.stores.merging import fold_tasks, patched, rounds
+from asp_telemetry.stores.merging import first_received, fold_tasks, patched, rounds, without_known
 from asp_telemetry.stores.postgres_connection import (
     Connection,
     connect,
@@ -161,7 +161,8 @@ class PostgresStore:
     async def _write_rows(self, batch: Batch, rows: dict[Change, list[Any]]) -> None:
         """Write what is only ever inserted, and the executions."""
         await self._insert("insert_trace", "execution_traces", TRACE_COLUMNS, rows[Change.INSERT_TRACE])
-        metrics = [row for entry in batch.entries for row in entry.metrics]
+        counted = await self._receive(batch.entries) if rows[Change.RECEIVE_TRACE] else batch.entries
+        metrics = [row for entry in counted for row in entry.metrics]
         await self._insert("insert_metric", "agent_cost_vector", METRIC_COLUMNS, metrics)
         await self._unnest("open_trace", TRACE_COLUMNS, [trace for trace, _ in rows[Change.OPEN_TRACE]])
         await self._unnest("finish_trace", TRACE_COLUMNS, rows[Change.FINISH_TRACE])
@@ -184,6 +185,15 @@ class PostgresStore:
                 for rejection in batch.rejections
             ]
             await self._fetch("insert_rejections", facts_json(rejected), now_text())
+
+    async def _receive(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Write the executions sent by other programs that are new; return the entries whose metrics are to be written."""
+        received = first_received(entries)
+        rows = [entry.row for entry in received.values()]
+        # Of two writers that have got the same execution the later one waits here, and is told that it is not new.
+        statement = filled(self._sql["receive_trace"], TRACE_COLUMNS)
+        written = await self._open_connection.fetch(statement, *arrays_of(TRACE_COLUMNS, rows))
+        return without_known(entries, {row[0]: received[row[0]] for row in written})
 
     async def _write_figures(self, entries: Sequence[Entry], rows: dict[Change, list[Any]]) -> None:
         """Merge tasks and defects, and sum up what the batch has added to them."""

@@ -12,6 +12,7 @@ import orjson
 from asp_telemetry.clock import now_text
 from asp_telemetry.errors import PositionMovedError, RowRefusedError, StoreUnavailableError
 from asp_telemetry.resources import schema_directory
+from asp_telemetry.stores.merging import first_received, without_known
 from asp_telemetry.stores.routing import router_metrics
 from asp_telemetry.stores.sqlite_connection import open_database
 from asp_telemetry.stores.statements import load_statements
@@ -155,8 +156,9 @@ class SqliteStore:
         await self._insert("insert_trace", TRACE_COLUMNS, rows[Change.INSERT_TRACE])
         await self._insert("open_trace", TRACE_COLUMNS, [trace for trace, _ in opened])
         await self._insert("finish_trace", TRACE_COLUMNS, rows[Change.FINISH_TRACE], whole=True)
+        counted = await self._receive(entries) if rows[Change.RECEIVE_TRACE] else entries
         await self._insert(
-            "insert_metric", METRIC_COLUMNS, [row for entry in entries for row in entry.metrics]
+            "insert_metric", METRIC_COLUMNS, [row for entry in counted for row in entry.metrics]
         )
         await self._run_many(self._sql["merge_defect"], rows[Change.DEFECT])
         await self._run_many(self._sql["resolve_defect"], rows[Change.RESOLVE_DEFECT])
@@ -175,6 +177,16 @@ class SqliteStore:
             }
         await self._update_tasks({entry.task_id for entry in entries if entry.task_run}, touched)
         await self._run_many(self._sql["add_effort"], efforts(entries))
+
+    async def _receive(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Write the executions sent by other programs that are new; return the entries whose metrics are to be written."""
+        received = first_received(entries)
+        # Nobody else can write between this look and the commit.
+        for (known,) in await self._fetch("ended_traces", {"ids": _array(received)}):
+            del received[known]
+        rows = [entry.row for entry in received.values()]
+        await self._insert("finish_trace", TRACE_COLUMNS, rows, whole=True)
+        return without_known(entries, received)
 
     async def _update_tasks(self, run: set[Any], touched: set[Any]) -> None:
         if run:

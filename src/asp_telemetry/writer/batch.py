@@ -24,7 +24,8 @@ class Change(IntEnum):
     """Say what a record does to the database, in the order in which a batch is applied.
 
     INSERT_TRACE is an execution too short to have been seen open; FINISH_TRACE replaces an open or abandoned row. COSTS
-    is one whose trace is left out by sampling: its metrics are written, its row is not.
+    is one whose trace is left out by sampling: its metrics are written, its row is not. RECEIVE_TRACE is one that may have
+    been written before, even from another journal: then neither its row nor its metrics are written again.
     """
 
     TASK = 1
@@ -40,6 +41,7 @@ class Change(IntEnum):
     ROUTING = 11
     ROUTING_VALIDATION = 12
     HOOK = 13
+    RECEIVE_TRACE = 14
 
 
 class Entry(NamedTuple):

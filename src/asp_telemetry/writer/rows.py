@@ -40,7 +40,7 @@ _STATUS = {
 }
 _EXECUTION, _OPEN = int(Kind.EXECUTION), int(Kind.OPEN)
 _NESTED, _INCOMPLETE, _IN_AGENT = int(Flag.NESTED), int(Flag.INCOMPLETE), int(Flag.IN_AGENT)
-_UNSAMPLED = int(Flag.UNSAMPLED)
+_UNSAMPLED, _RECEIVED = int(Flag.UNSAMPLED), int(Flag.RECEIVED)
 _MEASURED = frozenset({"asked", "attempts", "resident"})
 _MB = 1_000_000
 _ASKED = '{"source":"answer"}'
@@ -173,6 +173,8 @@ class RowBuilder:
         change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
         if slot[2] & _UNSAMPLED and site.kind != "task":
             change = Change.COSTS
+        elif slot[2] & _RECEIVED:
+            change = Change.RECEIVE_TRACE
         return _new_tuple(
             Entry,
             (lane, record.sequence, record.end, change, row, metrics, scope.task_id, is_run, scope.fixing),
