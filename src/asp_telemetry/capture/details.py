@@ -23,6 +23,7 @@ _MAX_METRICS = 500
 _MANY_ANSWERS = 256
 _MOST_ANSWERS = 800
 _SMALL_PROMPT = 100_000
+_LONGEST_ID = 512
 _SAME = ("model", "provider", "service_tier", "speed")
 _COSTS = frozenset(
     {"usage", "cost", "cost_source", "metrics", "first_token_ns", "attempts", "asked", "resident"}
@@ -48,6 +49,11 @@ class _Recent:
         if len(self._young) >= self._limit:
             self._old, self._young = self._young, {}
         return True
+
+    def discard(self, key: Any) -> None:
+        """Forget a key."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
 
 
 _claimed_ids = _Recent(4096)
@@ -154,10 +160,21 @@ def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
     An answer is known by its response id; one without an id by the object itself, which is kept alive for a while
     so that its identity cannot pass to another object.
     """
-    trace = span[TRACE_LOW]
     if usage is not None and usage.response_id is not None:
-        return _claimed_ids.add((trace, usage.response_id), None)
-    return answer is None or _claimed_objects.add((trace, id(answer)), answer)
+        return _claimed_ids.add(_claim_of(span, usage.response_id), None)
+    return answer is None or _claimed_objects.add((span[TRACE_LOW], id(answer)), answer)
+
+
+def _claim_of(span: state.SpanList, response_id: str) -> tuple[int, str | int]:
+    # No provider's ids are that long: whoever sends such ones must not fill the memory with them.
+    return span[TRACE_LOW], response_id if len(response_id) <= _LONGEST_ID else hash(response_id)
+
+
+def disclaim(span: state.SpanList, answers: list[Usage] | None) -> None:
+    """Give back answers that a span has taken and that could not be recorded: whoever tells them again is heard."""
+    for usage in answers or ():
+        if usage.response_id is not None:
+            _claimed_ids.discard(_claim_of(span, usage.response_id))
 
 
 def detect(span: state.SpanList, answer: Any) -> None:

@@ -251,16 +251,20 @@ def close(span: state.SpanList) -> int | None:
     return duration
 
 
-def submit(span: state.SpanList, status: int, duration: int) -> None:
-    """Hand a span that `close` has ended to the journal."""
+def submit(span: state.SpanList, status: int, duration: int) -> bool:
+    """Hand a span that `close` has ended to the journal; False if that could not keep it."""
+    kept = True
     try:
         if span[FLAGS] & _UNSAMPLED == 0 or span[SITE].kind == "task":
-            state.append(_EXECUTION, status, duration, span, span[DETAILS] and span[DETAILS].encoded(span))
+            details = span[DETAILS]
+            kept = state.append(_EXECUTION, status, duration, span, details and details.encoded(span))
         else:
             append_costs(status, duration, span)
     except Exception as failure:
+        kept = False
         trouble("a closed span could not be recorded", failure)
     span[DETAILS] = None
+    return kept
 
 
 def append_costs(status: int, duration: int, span: state.SpanList) -> None:

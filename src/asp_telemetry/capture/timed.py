@@ -68,13 +68,16 @@ def begin_timed(
     ]  # fmt: skip
 
 
-def finish_timed(span: state.SpanList, status: Status, duration: int) -> None:
+def finish_timed(span: state.SpanList, status: Status, duration: int) -> bool:
     """Hand an execution that another tracer has timed to the journal.
 
     Args:
         span: What `begin_timed` made, with its details.
         status: How it ended.
         duration: How long it took, in ns.
+
+    Returns:
+        Whether the journal has kept it.
     """
     span[STATE] = state.FINISHED
-    submit(span, int(status), max(duration, 0))
+    return submit(span, int(status), max(duration, 0))

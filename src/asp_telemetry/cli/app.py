@@ -16,6 +16,7 @@ COMMANDS = {
     "init": "asp_telemetry.cli.init",
     "migrate": "asp_telemetry.cli.migrate",
     "drain": "asp_telemetry.cli.drain",
+    "serve": "asp_telemetry.cli.serve",
     "stats": "asp_telemetry.cli.stats",
     "trace": "asp_telemetry.cli.trace",
     "doctor": "asp_telemetry.cli.doctor",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asp_telemetry.capture.definition import KINDS
+from asp_telemetry.capture.encoder import identifier
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -81,6 +82,7 @@ _MODEL: Final = (
     "gen_ai.response.model",
 )
 _PROVIDER: Final = ("gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system", "llm.vendor")
+_LONGEST_NAME: Final = 200
 _NAMES: Final = {
     "agent": ("gen_ai.agent.name", "agent.name", "agent_name", "traceloop.entity.name"),
     "tool": ("gen_ai.tool.name", "tool.name", "traceloop.entity.name"),
@@ -178,14 +180,21 @@ def site_of(kind: str, span_name: str, attributes: Attributes) -> Site:
     if kind == "agent":
         name = name.removeprefix("invoke_agent ")
     provider = first_text(attributes, _PROVIDER)
+    role = (first_text(attributes, ("asp.agent.role",)) or name) if kind == "agent" else None
+    version = first_text(attributes, ("gen_ai.agent.version",)) if kind == "agent" else None
+    # Sites are remembered by these texts, which whoever sends spans may make as long as they like.
     return Site(
-        name,
+        _short(name),
         kind,
-        name if kind == "agent" else None,
-        first_text(attributes, _MODEL),
-        None if provider is None else provider.lower(),
-        first_text(attributes, ("gen_ai.agent.version",)) if kind == "agent" else None,
+        None if role is None else _short(role),
+        _short(first_text(attributes, _MODEL) or "") or None,
+        None if provider is None else _short(provider.lower()),
+        None if version is None else _short(version),
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else identifier(text, _LONGEST_NAME)
 
 
 def first_text(attributes: Attributes, names: tuple[str, ...]) -> str | None:

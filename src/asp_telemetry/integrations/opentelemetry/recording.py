@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asp_telemetry.capture import state
 from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.content import content, redacted_message
-from asp_telemetry.capture.details import Details, add_usage, claim, details_of
+from asp_telemetry.capture.details import Details, add_usage, claim, details_of, disclaim
 from asp_telemetry.capture.encoder import clean, identifier, plain
 from asp_telemetry.capture.sightings import announce, is_recorded
 from asp_telemetry.capture.timed import finish_timed
@@ -41,6 +41,7 @@ _KEPT: Final = {
     "gen_ai.tool.call.id": "tool_call_id",
     "gen_ai.agent.id": "agent_id",
     "gen_ai.operation.name": "operation",
+    "service.name": "service",
     "llm.finish_reason": "finish_reason",
     "tool.id": "tool_call_id",
 }
@@ -70,7 +71,10 @@ def record(node: Node, span: "ReadableSpan") -> int:
             _count_tool(node)
         inside = max(inside, _count(node, frame, details, kind, attributes))
         _describe(details, node, span, attributes)
-        finish_timed(frame, _status(span, details, attributes), (span.end_time or 0) - (span.start_time or 0))
+        duration = (span.end_time or 0) - (span.start_time or 0)
+        node.kept = finish_timed(frame, _status(span, details, attributes), duration)
+        if not node.kept:
+            disclaim(frame, details.usage)
         if inside == COUNTED and kind in {"tool", "agent"}:
             inside = COUNTED_BEYOND
     if node.around is not None:

@@ -36,13 +36,21 @@ COUNTED: Final = 2
 
 _LOW: Final = (1 << 64) - 1
 _MOST_SCOPES: Final = 1024
-_SESSION: Final = (
-    "gen_ai.conversation.id",
-    "session.id",
-    "traceloop.association.properties.session_id",
-    "langfuse.session.id",
-)
-_USER: Final = ("user.id", "enduser.id", "traceloop.association.properties.user_id", "langfuse.user.id")
+# What an execution belongs to, and which attributes name it. Those beginning with `asp.` are what our own spans bear.
+_FACTS: Final = {
+    "session_id": (
+        "gen_ai.conversation.id",
+        "session.id",
+        "traceloop.association.properties.session_id",
+        "langfuse.session.id",
+    ),
+    "user_id": ("user.id", "enduser.id", "traceloop.association.properties.user_id", "langfuse.user.id"),
+    "task_id": ("asp.task.id",),
+    "subtask_id": ("asp.subtask.id",),
+    "project_id": ("asp.project.id",),
+    "environment": ("deployment.environment.name", "deployment.environment"),
+    "release": ("service.version",),
+}
 
 
 class Node:
@@ -53,9 +61,12 @@ class Node:
         around: The node of its parent, if that was seen.
         frame: Its execution, once it is known to be one.
         counted: Whether a model call inside has been counted.
+        kept: Whether the journal has kept its execution, if it is one.
     """
 
-    __slots__ = ("around", "counted", "frame", "key", "own", "remote_parent", "span", "surroundings")
+    __slots__ = (
+        "around", "counted", "frame", "kept", "key", "own", "remote_parent", "span", "surroundings"
+    )  # fmt: skip
 
     def __init__(self, span: "ReadableSpan", around: "Node | None", own: state.SpanList | None) -> None:
         self.span: ReadableSpan | None = span
@@ -65,6 +76,7 @@ class Node:
         self.frame: state.SpanList | None = None
         self.surroundings: state.SpanList | None = None
         self.counted = NOT_COUNTED
+        self.kept = True
         self.remote_parent = 0
 
     def execution(self) -> state.SpanList | None:
@@ -131,26 +143,26 @@ class Node:
         scope: Scope = state.default_scope if around is None else around[SCOPE]
         if own is not None and own is not outer:
             scope = own[SCOPE]  # what context() has set since the parent began
-        return _with_session(scope, attributes)
+        return _with_facts(scope, attributes)
 
 
-_scopes: dict[tuple[Scope, str | None, str | None], Scope] = {}
+_scopes: dict[tuple[Any, ...], Scope] = {}
 
 
-def _with_session(scope: Scope, attributes: Attributes) -> Scope:
-    """Add the conversation and the user that a span names, where nobody has set others further out."""
-    facts = scope.facts
-    session = None if facts.get("session_id") else first_text(attributes, _SESSION)
-    user = None if facts.get("user_id") else first_text(attributes, _USER)
-    if session is None and user is None:
+def _with_facts(scope: Scope, attributes: Attributes) -> Scope:
+    """Add the conversation, user, task and so on that a span names, where nobody has set others further out."""
+    known = scope.facts
+    named = {}
+    for fact, names in _FACTS.items():
+        value = None if known.get(fact) else first_text(attributes, names)
+        if value is not None:
+            named[fact] = identifier(value)
+    if not named:
         return scope
-    key = (scope, session, user)
+    key = (scope, *named.items())
     found = _scopes.get(key)
     if found is None:
-        named = {"session_id": session, "user_id": user}
-        found = scope.with_facts(
-            **{name: identifier(value) for name, value in named.items() if value is not None}
-        )
+        found = scope.with_facts(**named)
         if len(_scopes) >= _MOST_SCOPES:
             _scopes.clear()
         _scopes[key] = found

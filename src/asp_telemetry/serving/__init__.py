@@ -1,0 +1,1 @@
+"""Takes traces from programs in any language, over OTLP/HTTP; needs the extra `serve`."""
