@@ -51,7 +51,7 @@ class Connection:
         except Exception as error:
             note("a connection of the server failed", error)
         finally:
-            self._writer.close()
+            await hang_up(self._writer, self._limits.write_seconds)
 
     def close(self) -> None:
         """Hang up."""
@@ -176,3 +176,20 @@ class Connection:
                     pass
         except (TimeoutError, ConnectionError):
             return
+
+
+async def hang_up(writer: asyncio.StreamWriter, seconds: float) -> None:
+    """Close a connection once its client has fetched what was written; cut it if that takes too long.
+
+    Args:
+        writer: The connection.
+        seconds: How long to wait.
+    """
+    writer.close()
+    try:
+        async with asyncio.timeout(seconds):
+            await writer.wait_closed()
+    except (TimeoutError, ConnectionError):
+        return
+    finally:
+        writer.transport.abort()  # nothing, if it is closed

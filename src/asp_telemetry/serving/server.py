@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from asp_telemetry.serving.answers import JSON, Answer, RefusedError, accepted, failed
-from asp_telemetry.serving.connection import Connection
+from asp_telemetry.serving.connection import Connection, hang_up
 from asp_telemetry.serving.decoding import decode
 from asp_telemetry.serving.intake import Intake, NotKeptError
 from asp_telemetry.serving.limits import Limits
@@ -146,4 +146,4 @@ class Server:
             "\r\n",
         ]
         writer.write("\r\n".join(lines).encode() + answer.body)
-        writer.close()
+        await hang_up(writer, self.limits.linger_seconds)
