@@ -99,6 +99,20 @@ def test_a_retried_request_counts_once(serving, recorded):
     assert costs(recorded) == ["0.000228"]
 
 
+def test_a_call_that_comes_before_its_agent_may_name_it(serving, recorded):
+    """Exporters send calls while their agent still runs: they count for the role that they name, else for themselves."""
+    client, outer = serving().client, agent("Planner")
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5}
+    for named in ({"asp.agent.role": "Planning"}, {"gen_ai.agent.name": "Planner"}, {}):
+        assert client.send(span(parent=outer, name="chat", attributes=asked | named)).status == 200
+    assert client.send(outer).status == 200
+    assert [row["agent_role"] for row in recorded.metrics("Tokens_In")] == ["Planning", "Planner", "chat"]
+    assert {row["parent_id"] for row in recorded.traces()} == {
+        None,
+        recorded.metrics("Latency")[0]["correlation_id"],
+    }
+
+
 def test_spans_that_are_each_others_parents_are_recorded(serving, recorded):
     """A circle of parents, and a chain of thousands, are recorded like all others."""
     one, two = span(), span()

@@ -82,6 +82,7 @@ _MODEL: Final = (
     "gen_ai.response.model",
 )
 _PROVIDER: Final = ("gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system", "llm.vendor")
+_ROLE: Final = ("asp.agent.role", "gen_ai.agent.name")
 _LONGEST_NAME: Final = 200
 _NAMES: Final = {
     "agent": ("gen_ai.agent.name", "agent.name", "agent_name", "traceloop.entity.name"),
@@ -180,7 +181,8 @@ def site_of(kind: str, span_name: str, attributes: Attributes) -> Site:
     if kind == "agent":
         name = name.removeprefix("invoke_agent ")
     provider = first_text(attributes, _PROVIDER)
-    role = (first_text(attributes, ("asp.agent.role",)) or name) if kind == "agent" else None
+    # The agent's own span may come later, or never.
+    role = first_text(attributes, _ROLE) or (name if kind == "agent" else None)
     version = first_text(attributes, ("gen_ai.agent.version",)) if kind == "agent" else None
     # Sites are remembered by these texts, which whoever sends spans may make as long as they like.
     return Site(
