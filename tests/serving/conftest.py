@@ -42,6 +42,11 @@ class Running:
         self._thread.join(20)
         self._loop.close()
 
+    def keep_little(self) -> None:
+        """Let the system keep little of what clients do not fetch."""
+        for listener in self.server._listener.sockets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
     def connections(self) -> int:
         """Tell how many connections are being served."""
         return len(self.server._connections)

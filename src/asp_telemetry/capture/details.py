@@ -161,20 +161,22 @@ def claim(span: state.SpanList, usage: Usage | None, answer: Any) -> bool:
     so that its identity cannot pass to another object.
     """
     if usage is not None and usage.response_id is not None:
-        return _claimed_ids.add(_claim_of(span, usage.response_id), None)
+        response_id = usage.response_id
+        key = response_id if len(response_id) <= _LONGEST_ID else _short(response_id)
+        return _claimed_ids.add((span[TRACE_LOW], key), None)
     return answer is None or _claimed_objects.add((span[TRACE_LOW], id(answer)), answer)
 
 
-def _claim_of(span: state.SpanList, response_id: str) -> tuple[int, str | int]:
+def _short(response_id: str) -> str | int:
     # No provider's ids are that long: whoever sends such ones must not fill the memory with them.
-    return span[TRACE_LOW], response_id if len(response_id) <= _LONGEST_ID else hash(response_id)
+    return response_id if len(response_id) <= _LONGEST_ID else hash(response_id)
 
 
 def disclaim(span: state.SpanList, answers: list[Usage] | None) -> None:
     """Give back answers that a span has taken and that could not be recorded: whoever tells them again is heard."""
     for usage in answers or ():
         if usage.response_id is not None:
-            _claimed_ids.discard(_claim_of(span, usage.response_id))
+            _claimed_ids.discard((span[TRACE_LOW], _short(usage.response_id)))
 
 
 def detect(span: state.SpanList, answer: Any) -> None:
