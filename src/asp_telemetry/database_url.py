@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from asp_telemetry.errors import ConfigurationError
 
+DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
+
 _SQLITE = "sqlite"
 _POSTGRES = "postgresql"
 _POSTGRES_SCHEMES = frozenset({_POSTGRES, "postgres"})

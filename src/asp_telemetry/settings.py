@@ -7,6 +7,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asp_telemetry.database_url import DEFAULT_DATABASE as DEFAULT_DATABASE
 from asp_telemetry.database_url import absolute_database, default_journal_dir, destination_of, require_driver
 from asp_telemetry.errors import ConfigurationError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from asp_telemetry.langfuse_project import LangfuseProject
     from asp_telemetry.prices.private import PrivatePrices
 
-DEFAULT_DATABASE = "sqlite:///data/asp_telemetry.db"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _MIN_JOURNAL_BYTES = 1 << 20

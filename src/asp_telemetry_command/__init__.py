@@ -1,0 +1,39 @@
+"""Starts the command line; `asp-telemetry hook` goes without the imports of the package, which take longer than a hook may.
+
+It lies beside the package, since whatever lies in it imports it.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+from types import ModuleType
+
+_FOR_PEOPLE = frozenset({"--install", "--uninstall", "--help", "-h"})
+
+
+def main() -> None:
+    """Run `asp-telemetry` with the process's arguments, and end the process with the command's exit status."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["hook"] and _FOR_PEOPLE.isdisjoint(arguments):
+        try:
+            if "asp_telemetry" not in sys.modules:
+                _leave_out_the_package()
+            from asp_telemetry.integrations.claude_code.hook import run  # noqa: PLC0415 - what this module is for
+
+            run(arguments[1:])
+        except Exception as error:
+            print(f"asp-telemetry hook: {type(error).__name__}: {error}", file=sys.stderr)
+            sys.exit(0)
+    from asp_telemetry.cli import main as command_line  # noqa: PLC0415 - see above
+
+    command_line()
+
+
+def _leave_out_the_package() -> None:
+    """Let modules of the package be imported without its `__init__`, and with it what programs need at once."""
+    found = PathFinder.find_spec("asp_telemetry")
+    if found is None or found.submodule_search_locations is None:
+        return
+    package = ModuleType("asp_telemetry")
+    package.__path__ = list(found.submodule_search_locations)
+    package.__spec__ = found
+    sys.modules["asp_telemetry"] = package
