@@ -7,8 +7,13 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asp_telemetry.database_url import DEFAULT_DATABASE as DEFAULT_DATABASE
-from asp_telemetry.database_url import absolute_database, default_journal_dir, destination_of, require_driver
+from asp_telemetry.database_url import (
+    DEFAULT_DATABASE,
+    absolute_database,
+    default_journal_dir,
+    destination_of,
+    require_driver,
+)
 from asp_telemetry.errors import ConfigurationError
 
 if TYPE_CHECKING:

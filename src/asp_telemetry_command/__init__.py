@@ -21,7 +21,7 @@ def main() -> None:
 
             run(arguments[1:])
         except Exception as error:
-            print(f"asp-telemetry hook: {type(error).__name__}: {error}", file=sys.stderr)
+            sys.stderr.write(f"asp-telemetry hook: {type(error).__name__}: {error}\n")
             sys.exit(0)
     from asp_telemetry.cli import main as command_line  # noqa: PLC0415 - see above
 

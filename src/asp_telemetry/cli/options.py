@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import typer
 
-from asp_telemetry.database_url import require_driver
+from asp_telemetry.database_url import DEFAULT_DATABASE, require_driver
 from asp_telemetry.errors import ConfigurationError
-from asp_telemetry.settings import DEFAULT_DATABASE, Settings, resolve
+from asp_telemetry.settings import Settings, resolve
 
 DatabaseOption = Annotated[
     str | None,

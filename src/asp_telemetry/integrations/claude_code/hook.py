@@ -7,6 +7,8 @@ which a hook refuses. https://code.claude.com/docs/en/hooks#exit-code-output
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any, NoReturn
 
@@ -39,7 +41,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
         begun = time_ns(), perf_counter_ns()
         _end_in(GIVE_UP_SECONDS)
         record_hook(arguments, os.environ, 0, begun)
-    except BaseException as error:  # noqa: BLE001 - the host comes first
+    except BaseException as error:
         _tell(error)
     os._exit(0)  # what hangs at an exit would hang the host
 
@@ -71,7 +73,7 @@ def record_hook(
     record = line_of({"at": begun[0], "took": perf_counter_ns() - begun[1], **kept})
     ends = kept.get("event", {}).get("hook_event_name") in _ENDS
     if spool.append(record, drain=ends):
-        _start_drain(options, spool.log)
+        _start_drain(options, str(spool.log))
 
 
 def spool_of(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[Spool, list[str]]:
@@ -98,16 +100,17 @@ def spool_of(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[Sp
         if name == "--db-path":
             from urllib.parse import quote  # noqa: PLC0415 - for this option alone
 
-            value = f"sqlite:///{quote(os.path.abspath(value))}"
+            value = f"sqlite:///{quote(str(Path(value).absolute()))}"
         url, options = value, ["--database", value]
     database = absolute_database(url)
     journal_dir = variables.get("ASP_JOURNAL_DIR") or default_journal_dir(database, variables)
-    return Spool(os.path.abspath(journal_dir), destination_of(database)), options
+    return Spool(Path(os.path.abspath(journal_dir)), destination_of(database)), options  # noqa: PTH100 - see settings.resolve
 
 
 def _read(source: int) -> tuple[bytes, int]:
     """Read to the end, and keep no more than can be understood: whoever writes shall not meet a closed pipe."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         part = os.read(source, _BLOCK)
         if not part:
@@ -177,7 +180,5 @@ def _end_in(seconds: float) -> None:
 
 
 def _tell(error: BaseException) -> None:
-    try:
+    with suppress(OSError):  # there may be nobody left to tell
         os.write(2, f"asp-telemetry hook: {type(error).__name__}: {error}\n".encode("utf-8", "replace"))
-    except OSError:
-        pass  # there is nobody left to tell

@@ -7,7 +7,8 @@ of its own, and works it off while others begin a new one. Whoever needs this mo
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from zlib import crc32
 
 try:
@@ -37,16 +38,13 @@ class Spool:
         max_bytes: How long the file may become.
     """
 
-    def __init__(self, journal_dir: str, destination: str, max_bytes: int = MAX_BYTES) -> None:
-        self.folder = os.path.join(journal_dir, FOLDER)
+    def __init__(self, journal_dir: Path, destination: str, max_bytes: int = MAX_BYTES) -> None:
+        self.folder = journal_dir / FOLDER
         self.destination = destination
         self._max_bytes = max_bytes
-        base = os.path.join(self.folder, f"{crc32(destination.encode()):08x}")
-        self.path = f"{base}.spool"
-        self.log = f"{base}.log"
-        self._base = base
-        self._lock = f"{base}.lock"
-        self._wanted = f"{base}.wanted"
+        self._name = f"{crc32(destination.encode('utf-8', 'surrogateescape')):08x}"
+        self.path = self._place("spool")
+        self.log = self._place("log")
 
     def append(self, record: bytes, *, drain: bool = False) -> bool:
         """Append a record, or count it as refused where there is no room.
@@ -61,7 +59,7 @@ class Spool:
         Raises:
             OSError: If the file cannot be written at all.
         """
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600)
             try:
@@ -71,46 +69,40 @@ class Spool:
             return drain and self._ask_for_drain()
 
     def seal(self) -> None:
-        """Put the file aside for a drain; hooks begin a new one."""
-        if not os.path.isdir(self.folder):
+        """Put the file aside for a drain; hooks begin a new one.
+
+        Raises:
+            OSError: If the folder cannot be written.
+        """
+        if not self.folder.is_dir():
             return
         with self._locked():
-            try:
-                os.unlink(self._wanted)
-            except FileNotFoundError:
-                pass
-            try:
-                os.rename(self.path, f"{self._base}.{time.time_ns():020d}{_SEALED}")
-            except FileNotFoundError:
-                return
+            self._place("wanted").unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                self.path.rename(self._place(f"{time.time_ns():020d}{_SEALED}"))
 
-    def sealed(self) -> list[str]:
+    def sealed(self) -> list[Path]:
         """Return the files that wait for a drain, oldest first."""
-        begin = os.path.basename(self._base) + "."
-        try:
-            names = os.listdir(self.folder)
-        except OSError:
-            return []
-        return [
-            os.path.join(self.folder, name)
-            for name in sorted(names)
-            if name.startswith(begin) and name.endswith(_SEALED)
-        ]
+        return sorted(self.folder.glob(f"{self._name}.*{_SEALED}"))
 
     def is_waiting(self) -> bool:
         """Tell whether there is anything to drain."""
-        return os.path.exists(self.path) or bool(self.sealed())
+        return self.path.exists() or bool(self.sealed())
 
     @contextmanager
-    def draining(self) -> Iterator[None]:
-        """Wait until no other process drains; several would only be in each other's way."""
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        with _holding(f"{self._base}.draining"):
-            yield
+    def draining(self) -> Iterator[bool]:
+        """Keep other processes from draining at the same time: they would only be in each other's way.
+
+        Yields:
+            Whether nobody else does.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _holding(self._place("draining"), wait=False) as held:
+            yield held
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with _holding(self._lock):
+        with _holding(self._place("lock")):
             yield
 
     def _write(self, descriptor: int, record: bytes) -> None:
@@ -132,15 +124,15 @@ class Spool:
             _count(descriptor, 1)
 
     def _ask_for_drain(self) -> bool:
-        try:
-            asked = time.time() - os.stat(self._wanted).st_mtime
-            if 0 <= asked < _BEGINS_WITHIN_SECONDS:
+        wanted = self._place("wanted")
+        with suppress(FileNotFoundError):
+            if 0 <= time.time() - wanted.stat().st_mtime < _BEGINS_WITHIN_SECONDS:
                 return False
-        except FileNotFoundError:
-            pass
-        os.close(os.open(self._wanted, os.O_WRONLY | os.O_CREAT | _NO_FOLLOW, 0o600))
-        os.utime(self._wanted)
+        wanted.touch(mode=0o600)
         return True
+
+    def _place(self, ending: str) -> Path:
+        return self.folder / f"{self._name}.{ending}"
 
 
 def header(destination: str) -> bytes:
@@ -196,11 +188,15 @@ def _count(descriptor: int, reason: int) -> None:
 
 
 @contextmanager
-def _holding(path: str) -> Iterator[None]:
+def _holding(path: Path, *, wait: bool = True) -> Iterator[bool]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600)
     try:
+        held = True
         if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                held = False
+        yield held
     finally:
         os.close(descriptor)
