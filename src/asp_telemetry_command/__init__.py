@@ -4,6 +4,7 @@ It lies beside the package, since whatever lies in it imports it.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from types import ModuleType
 
@@ -13,7 +14,7 @@ _FOR_PEOPLE = frozenset({"--install", "--uninstall", "--help", "-h"})
 def main() -> None:
     """Run `asp-telemetry` with the process's arguments, and end the process with the command's exit status."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["hook"] and _FOR_PEOPLE.isdisjoint(arguments):
+    if runs_as_hook(arguments):
         try:
             if "asp_telemetry" not in sys.modules:
                 _leave_out_the_package()
@@ -26,6 +27,16 @@ def main() -> None:
     from asp_telemetry.cli import main as command_line  # noqa: PLC0415 - see above
 
     command_line()
+
+
+def runs_as_hook(arguments: Sequence[str]) -> bool:
+    """Tell whether a program runs the command, and nobody who wants it installed or explained.
+
+    Example:
+        >>> runs_as_hook(["hook"]), runs_as_hook(["hook", "--install"])
+        (True, False)
+    """
+    return list(arguments[:1]) == ["hook"] and _FOR_PEOPLE.isdisjoint(arguments)
 
 
 def _leave_out_the_package() -> None:

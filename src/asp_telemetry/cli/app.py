@@ -28,6 +28,7 @@ COMMANDS = {
     "reprice": "asp_telemetry.cli.reprice",
     "import": "asp_telemetry.cli.import_",
     "compare": "asp_telemetry.cli.compare",
+    "hook": "asp_telemetry.cli.hook",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

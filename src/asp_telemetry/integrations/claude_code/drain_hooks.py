@@ -199,7 +199,9 @@ class _File:
             return self._rejection(record, {"bytes": len(record.data)}, "the line of a hook was cut off")
         if "event" not in told:
             known = {"at": told["at"], "size": told.get("size")}
-            return self._rejection(record, known, f"the input of a hook was left out: {told.get('unreadable')}")
+            return self._rejection(
+                record, known, f"the input of a hook was left out: {told.get('unreadable')}"
+            )
         name = f"{self._header.identity} {record.start}"
         row = hook_row(told, name, self._now)
         return Entry(self._lane, record.start, record.end, Change.HOOK, row)
@@ -220,7 +222,7 @@ async def _executions(settings: Settings, path: Path, header: Header) -> list[Pa
                 continue
             written = parts.text(told["event"], "transcript_path")
             if written is not None and written.endswith(".jsonl"):
-                transcript = Path(written).expanduser()
+                transcript = Path(written)
                 if transcript not in named:
                     named[transcript] = _is_readable(transcript)
                 if named[transcript]:

@@ -133,7 +133,9 @@ class RowBuilder:
         payload: dict[str, Any] = {"usage": [list(usage)]}
         if found.cost is not None:
             payload |= {"cost": found.cost, "cost_source": "provider"}
-        site = SiteFacts(found.name, found.kind, found.agent.role, usage.model, PROVIDER, None)
+        site = SiteFacts(
+            found.name, found.kind, found.agent.role, usage.model, PROVIDER, version=None, source=None
+        )
         shown, unpriced = self._money.account(payload, site, found.started, values)
         if unpriced is not None:
             context["unpriced"] = unpriced

@@ -41,9 +41,9 @@ class SeenByHooks:
             return
         origin = Origin(session, parts.text(event, "cwd"))
         if kind == "UserPromptSubmit":
-            name = parts.text(event, "prompt_id") or f"{session} {at}"
-            self._prompts[session] = name
-            self._begin(prompt_id(name), at, self._main(event, session), _prompt(event))
+            prompt = parts.text(event, "prompt_id") or f"{session} {at}"
+            self._prompts[session] = prompt
+            self._begin(prompt_id(prompt), at, self._main(event, session), _prompt(event))
         elif kind in {"Stop", "SessionEnd"}:
             main = self._main(event, session)
             begun = self._open.pop(main.identity, None)
