@@ -20,7 +20,7 @@ from asp_telemetry.database_url import (
 )
 from asp_telemetry.integrations.claude_code.spool import Spool
 
-GIVE_UP_SECONDS = 2.0
+GIVE_UP_SECONDS = 5.0
 """After how long a hook ends though it has not taken down what it was told: a hanging disk shall not hold up anybody."""
 
 MAX_INPUT = 32 * 1024 * 1024
