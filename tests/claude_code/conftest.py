@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hooks import LONG_AGO
 
 from asp_telemetry.cli.app import run
 from databases import AnyDatabase
 
 RECORDED = Path(__file__).parent / "recorded"
-LONG_AGO = 1_760_000_000
 
 
 @pytest.fixture

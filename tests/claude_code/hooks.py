@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 COMMAND = [sys.executable, "-c", "from asp_telemetry_command import main; main()", "hook"]
+LONG_AGO = 1_760_000_000
 SESSION = "5e551011-0000-4000-8000-000000000001"
 
 

@@ -110,7 +110,11 @@ class _Import:
         start = reached if reached <= found.st_size and begins_line(path, reached) else 0
         if start == found.st_size:
             return
-        talk = Conversation(session, self._keep, sub_agent=agent, launch=_launch(path, agent, launches))
+        whole = self._now - found.st_mtime >= OVER_AFTER_SECONDS
+        launch = _launch(path, agent, launches)
+        if agent is not None and launch is None and not whole:
+            return  # it has just been started; what has started it will be told soon
+        talk = Conversation(session, self._keep, sub_agent=agent, launch=launch)
         lines = Lines(path, start, self.summary.unread)
         written = reached
         batch: list[Execution] = []
@@ -119,7 +123,6 @@ class _Import:
             if len(batch) >= _BATCH:
                 written = await self._write(part, batch, written, talk.begins, lines.position)
                 batch.clear()
-        whole = self._now - found.st_mtime >= OVER_AFTER_SECONDS
         begins = talk.begins
         batch.extend(talk.finish(whole=whole))
         await self._write(part, batch, written, None if whole else begins, lines.position)
