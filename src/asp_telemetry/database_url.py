@@ -1,8 +1,6 @@
 """The URL of a database: checked, made absolute, and shown without what is secret in it."""
 
-import hashlib
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -128,6 +126,8 @@ def pasteable(url: str) -> str:
         >>> pasteable("postgresql://ana:secret@/asp?host=/run/postgresql&sslmode=prefer")
         "'postgresql://ana@/asp?host=/run/postgresql&sslmode=prefer'"
     """
+    import shlex  # noqa: PLC0415 - hooks import this module at each tool call, and need neither this nor hashlib
+
     parts = urlsplit(str(url))
     if parts.scheme not in _POSTGRES_SCHEMES:
         return shlex.quote(str(url))
@@ -145,6 +145,8 @@ def default_journal_dir(database: str, variables: Mapping[str, str]) -> Path:
     """Return where journals lie if nobody says otherwise: beside an SQLite file, else in the user's state directory."""
     if is_sqlite(database):
         return sqlite_path(database).parent / "asp-journal"
+    import hashlib  # noqa: PLC0415 - see pasteable
+
     state = variables.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     name = hashlib.sha256(destination_of(database).encode()).hexdigest()[:16]
     host = (urlsplit(database).hostname or "local").replace("/", "_")

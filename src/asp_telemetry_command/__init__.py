@@ -3,10 +3,9 @@
 It lies beside the package, since whatever lies in it imports it.
 """
 
+import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import PathFinder
-from types import ModuleType
 
 _FOR_PEOPLE = frozenset({"--install", "--uninstall", "--help", "-h"})
 
@@ -41,10 +40,6 @@ def runs_as_hook(arguments: Sequence[str]) -> bool:
 
 def _leave_out_the_package() -> None:
     """Let modules of the package be imported without its `__init__`, and with it what programs need at once."""
-    found = PathFinder.find_spec("asp_telemetry")
-    if found is None or found.submodule_search_locations is None:
-        return
-    package = ModuleType("asp_telemetry")
-    package.__path__ = list(found.submodule_search_locations)
-    package.__spec__ = found
+    package = type(sys)("asp_telemetry")
+    package.__path__ = [os.path.join(os.path.dirname(os.path.dirname(__file__)), "asp_telemetry")]  # noqa: PTH118, PTH120 - pathlib takes longer than the rest
     sys.modules["asp_telemetry"] = package

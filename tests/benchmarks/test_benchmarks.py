@@ -129,6 +129,16 @@ def test_mirror_tables_are_complete() -> None:
         assert 0 < seconds < 10
 
 
+def test_table_of_hooks_is_complete() -> None:
+    """What a hook of Claude Code makes it wait is shown beside a bare Python, and each hook of the benchmark was recorded."""
+    output = run("hook.py")
+    bare, _ = map(float, figures(output, "bare python -c pass"))
+    for label in ("hook, 1 kB", "hook, 100 kB", "hook, 1 kB, with content", "hook, 1 kB, PostgreSQL"):
+        assert float(figures(output, label)[0]) > 0
+    assert bare > 0
+    assert "records taken down: 24 of 24" in output
+
+
 def test_import_table_is_complete() -> None:
     """What an import costs is shown, and it brings along none of the heavy modules."""
     output = run("imports.py")

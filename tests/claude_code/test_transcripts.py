@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from asp_telemetry.cli.app import run
 from asp_telemetry.integrations.claude_code.identity import agent_id, prompt_id, tool_id
 from asp_telemetry.integrations.claude_code.import_transcripts import OVER_AFTER_SECONDS, import_transcripts
+from asp_telemetry.integrations.claude_code.spool import Spool
 from asp_telemetry.settings import resolve
 
 SESSION = "6f1d2c3b-5a4e-4f60-9b1a-0c2d3e4f5a6b"
@@ -374,6 +375,32 @@ def test_hooks_bring_the_transcript_along(ledger, transcripts, capsys):
     )
     assert joined == [("Bash", "PreToolUse")]
     assert imported(capsys, main)["stored"] == {}
+
+
+def test_a_session_that_ends_is_over(ledger, transcripts, capsys):
+    """At the end of a session what was not finished is stored as given up, however new the transcript is."""
+    main = transcripts / FOLDER / f"{SESSION}.jsonl"
+    lines = main.read_bytes().splitlines(keepends=True)
+    cut = next(number for number, line in enumerate(lines) if b"toolu_01D" in line) + 1
+    main.write_bytes(b"".join(lines[:cut]))
+    for kind, status in (("SubagentStop", []), ("SessionEnd", [("abandoned",)])):
+        # What a hook would start by itself is done here, so that nothing else is at it.
+        told = event(kind, transcript_path=str(main), session_id=SESSION)
+        chosen = resolve({})
+        record = json.dumps({"at": 1, "took": 1, "event": told}).encode()
+        Spool(chosen.journal_dir, chosen.destination).append(record)
+        assert run(["drain"]) == 0
+        query = f"SELECT status FROM execution_traces WHERE CAST(correlation_id AS text) = '{prompt_id(PROMPT + '3')}'"
+        assert ledger.rows(query) == status
+    capsys.readouterr()
+
+
+def test_a_ledger_that_was_reset_takes_everything_again(ledger, transcripts, capsys):
+    """After `init --reset` an import brings in everything anew: its source still has it."""
+    imported(capsys, transcripts)
+    assert run(["init", "--reset", "--yes"]) == 0
+    capsys.readouterr()
+    assert imported(capsys, transcripts)["stored"] == {"executions": 24}
 
 
 def test_the_summary_is_for_people(ledger, transcripts, capsys):

@@ -21,6 +21,7 @@ from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.upkeep.maintenance import Compression, IndexSize, Maintenance, TableSize
 from asp_telemetry.upkeep.relations import RELATIONS
 from asp_telemetry.upkeep.results import (
+    FORGET_IMPORTS,
     KEPT,
     SETTLED_SECONDS,
     LaneFigures,
@@ -181,6 +182,7 @@ class PostgresUpkeep:
                 await connection.execute("LOCK TABLE journal_checkpoints IN SHARE ROW EXCLUSIVE MODE")
                 tables = ", ".join(sorted(set(_OURS) - KEPT))
                 await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+                await connection.execute(FORGET_IMPORTS)
                 for name in sums:
                     await connection.execute(f"TRUNCATE {name}")
 

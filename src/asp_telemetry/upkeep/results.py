@@ -13,6 +13,9 @@ from asp_telemetry.upkeep.relations import Relation
 KEPT = frozenset(record.table for record in (SchemaMigration, DatabaseIdentity, JournalCheckpoint))
 """The tables that stay when every record goes: without them journals that wait would be stranded, or come twice."""
 
+# What is imported can be imported again: unlike a journal, its source still has it.
+FORGET_IMPORTS = "DELETE FROM journal_checkpoints WHERE journal_id >= 'import/' AND journal_id < 'import0'"
+
 SETTLED_SECONDS = 60
 """How old a row is before its parent should be there: a parent that still runs is stored after its children."""
 

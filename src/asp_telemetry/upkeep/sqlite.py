@@ -31,6 +31,7 @@ from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.upkeep.maintenance import IndexSize, Maintenance, TableSize
 from asp_telemetry.upkeep.relations import RELATIONS
 from asp_telemetry.upkeep.results import (
+    FORGET_IMPORTS,
     KEPT,
     SETTLED_SECONDS,
     LaneFigures,
@@ -166,6 +167,7 @@ class SqliteUpkeep:
         async with self._current() as connection, SqliteTarget(connection).locked():
             for table in sorted(_OURS - KEPT):
                 await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+            await connection.execute(FORGET_IMPORTS)
 
     async def checkpoints(self) -> tuple[LaneFigures, ...]:
         """Return what became of the records of every journal lane."""

@@ -28,6 +28,8 @@ _BATCH = 500
 _PART = "hooks"
 _WAIT_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
+# Claude Code writes the last lines of a transcript about when it tells its hooks that the session ends.
+_WRITTEN_SECONDS = 1.0
 
 
 @dataclass
@@ -90,8 +92,11 @@ async def drain_hooks(settings: Settings) -> HookSummary:
                 break
         await anyio.sleep(_LOOK_SECONDS)
     if paths:
+        over = [path for path, is_over in paths.items() if is_over]
+        if over:
+            await anyio.sleep(_WRITTEN_SECONDS)
         try:
-            summary.transcripts = await import_transcripts(settings, paths)
+            summary.transcripts = await import_transcripts(settings, paths, over=over)
         except StoreUnavailableError:
             raise
         except AspTelemetryError as error:
@@ -99,11 +104,11 @@ async def drain_hooks(settings: Settings) -> HookSummary:
     return summary
 
 
-async def _drain(settings: Settings, spool: Spool, summary: HookSummary) -> list[Path]:
-    """Work off all files; return the transcripts that were named."""
+async def _drain(settings: Settings, spool: Spool, summary: HookSummary) -> dict[Path, bool]:
+    """Work off all files; return the transcripts that were named, and whether their session has ended."""
     store = open_store(settings.database, auto_migrate=settings.auto_migrate)
     await store.open()
-    named: dict[Path, None] = {}
+    named: dict[Path, bool] = {}
     try:
         spool.seal()
         for path in spool.sealed():
@@ -118,13 +123,13 @@ async def _drain(settings: Settings, spool: Spool, summary: HookSummary) -> list
                 continue
             if not await _File(path, header, store, summary).drain():
                 continue
-            named |= dict.fromkeys(await _executions(settings, path, header))
+            named |= await _executions(settings, path, header)
             path.unlink(missing_ok=True)
             await store.forget(_journal(header))
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
-    return list(named)
+    return named
 
 
 class _File:
@@ -210,9 +215,10 @@ class _File:
         return Rejection(self._lane, record.start, orjson.dumps(told).decode(), reason)
 
 
-async def _executions(settings: Settings, path: Path, header: Header) -> list[Path]:
-    """Write the executions of sessions whose transcript cannot be read; return the transcripts of the others."""
+async def _executions(settings: Settings, path: Path, header: Header) -> dict[Path, bool]:
+    """Write the executions of sessions whose transcript cannot be read; return those of the others, and which have ended."""
     seen, rows = SeenByHooks(), RowBuilder(settings)
+    readable: dict[Path, bool] = {}
     named: dict[Path, bool] = {}
     items: list[Item] = []
     async with open_import(settings.database, SOURCE, auto_migrate=settings.auto_migrate) as importer:
@@ -223,9 +229,10 @@ async def _executions(settings: Settings, path: Path, header: Header) -> list[Pa
             written = parts.text(told["event"], "transcript_path")
             if written is not None and written.endswith(".jsonl"):
                 transcript = Path(written)
-                if transcript not in named:
-                    named[transcript] = _is_readable(transcript)
-                if named[transcript]:
+                if transcript not in readable:
+                    readable[transcript] = _is_readable(transcript)
+                if readable[transcript]:
+                    named[transcript] = told["event"]["hook_event_name"] == "SessionEnd"
                     continue
             items.extend(rows.item(found)[0] for found in seen.feed(told["event"], told["at"]))
             if len(items) >= _BATCH:
@@ -233,7 +240,7 @@ async def _executions(settings: Settings, path: Path, header: Header) -> list[Pa
                 items.clear()
         if items:
             await importer.write(_PART, items, importer.position(_PART))
-    return [transcript for transcript, readable in named.items() if readable]
+    return named
 
 
 def _records(path: Path, start: int) -> Iterator[_Record]:

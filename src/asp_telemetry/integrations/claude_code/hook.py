@@ -156,18 +156,17 @@ def _start_drain(options: list[str], log: str) -> None:
     if not hasattr(os, "posix_spawn"):
         return  # Windows: whoever runs `asp-telemetry drain` brings it over
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    os.posix_spawn(
-        sys.executable,
-        # -P: what lies in the folder that Claude Code works in is not imported.
-        [sys.executable, "-P", "-m", "asp_telemetry", "drain", *options],
-        os.environ,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
+    # -P: what lies in the folder that Claude Code works in is not imported.
+    command = [sys.executable, "-P", "-m", "asp_telemetry", "drain", *options]
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    try:
+        os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
+    except NotImplementedError:  # C libraries before 2019
+        os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setpgroup=0)
 
 
 def _end_in(seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,12 @@ Report = Callable[[TranscriptSummary, str], None]
 
 
 async def import_transcripts(
-    settings: Settings, paths: list[Path], *, report: Report | None = None, now: float | None = None
+    settings: Settings,
+    paths: Collection[Path],
+    *,
+    over: Collection[Path] = (),
+    report: Report | None = None,
+    now: float | None = None,
 ) -> TranscriptSummary:
     """Write what transcripts tell into the ledger, as far as it does not hold it.
 
@@ -45,6 +50,7 @@ async def import_transcripts(
     Args:
         settings: Name the ledger, and say whose the executions are and whether content is stored.
         paths: Transcripts, or folders of them.
+        over: Those of them whose session has ended, so that what is unfinished in them was given up.
         report: Called now and then with what was done so far and the file that is read just now.
         now: The time in seconds since the epoch; the clock's if left out.
 
@@ -58,6 +64,7 @@ async def import_transcripts(
     """
     async with open_import(settings.database, SOURCE, auto_migrate=settings.auto_migrate) as importer:
         work = _Import(settings, importer, report, time.time() if now is None else now)
+        work.over = frozenset(over)
         for path in paths:
             for session in find_sessions(path):
                 await work.session(session)
@@ -72,6 +79,7 @@ class _Import:
         self._importer = importer
         self._report = report
         self._now = now
+        self.over: frozenset[Path] = frozenset()
         self._rows = RowBuilder(settings)
         self._keep: Callable[[Any], Any] | None = content if settings.capture_content else None
 
@@ -110,7 +118,7 @@ class _Import:
         start = reached if reached <= found.st_size and begins_line(path, reached) else 0
         if start == found.st_size:
             return
-        whole = self._now - found.st_mtime >= OVER_AFTER_SECONDS
+        whole = path in self.over or self._now - found.st_mtime >= OVER_AFTER_SECONDS
         launch = _launch(path, agent, launches)
         if agent is not None and launch is None and not whole:
             return  # it has just been started; what has started it will be told soon
