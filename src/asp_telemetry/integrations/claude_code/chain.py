@@ -67,6 +67,7 @@ class Chain:
         self._interrupted = False
         self._error: tuple[str, str] | None = None
         self._stop_reason: str | None = None
+        self._has_text = False
 
     @property
     def is_done(self) -> bool:
@@ -125,12 +126,12 @@ class Chain:
         """Give out the answers of which there will be no more lines.
 
         Args:
-            all_answers: Whether the newest is among them though it does not say why it stopped.
+            all_answers: Whether the newest is among them: it says why it stopped before its last line.
         """
         while self._answers:
             newest = next(reversed(self._answers))
             name, answer = next(iter(self._answers.items()))
-            if name == newest and not all_answers and answer.stop_reason is None:
+            if name == newest and not all_answers:
                 return
             del self._answers[name]
             yield self._answered(answer)
@@ -173,6 +174,7 @@ class Chain:
         stop_reason = parts.text(message, "stop_reason")
         answer.stop_reason = stop_reason or answer.stop_reason
         self._stop_reason = answer.stop_reason
+        self._has_text = bool(parts.blocks(message, "text"))
         cost = line.get("costUSD")
         if isinstance(cost, (int, float)) and not isinstance(cost, bool) and 0 <= cost < 1e6:
             answer.cost = f"{cost:.10f}".rstrip("0").rstrip(".")

@@ -189,6 +189,9 @@ class Conversation:
         self._side_of.clear()
         for side in sides.values():
             yield from side.close(side.agent.role, turn.origin)
+        for chain in (turn.chain, *sides.values()):
+            if chain.unknown_results:
+                self.unknown["tool_result without its call"] += chain.unknown_results
         if turn.chain.is_empty:
             return  # a command of Claude Code itself, to which no model has answered
         prompt = None
