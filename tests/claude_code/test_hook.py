@@ -366,6 +366,21 @@ def test_hooks_and_commands_mean_the_same_place(database, folder, state):
         assert spool_of(["--database", database], {**variables, "ASP_DATABASE_URL": ""})[0].path == spool.path
 
 
+@pytest.mark.parametrize(
+    ("given", "configured", "passed_on"),
+    [
+        ("postgresql://ana@h/d", "postgresql://ana:s3cret@h/d", False),
+        ("postgresql://ana@h/d", "postgresql://bob:s3cret@h/d", True),
+        ("postgresql://ana@h/d", "", True),
+        ("sqlite:////tmp/a.db", "oracle://x", True),
+    ],
+)
+def test_a_drain_gets_the_password_from_the_environment(given, configured, passed_on):
+    """Where the environment names the same database and user, a drain takes that URL, which may have the password."""
+    _, options = spool_of(["--database", given], {"ASP_DATABASE_URL": configured})
+    assert options == (["--database", given] if passed_on else [])
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -265,6 +265,33 @@ def test_a_sub_agent_that_comes_later_finds_its_call(transcripts, tmp_path):
     assert found[agent_id(SESSION, SUB_AGENT)][1:3] == (prompt_id(f"{PROMPT}1"), tool_id("toolu_01C"))
 
 
+@pytest.mark.parametrize("has_meta", [True, False])
+def test_sub_agents_of_sub_agents_are_nested(transcripts, tmp_path, has_meta):
+    """A sub-agent that a sub-agent has started hangs under that one's call, in the same trace."""
+    folder = transcripts / FOLDER / SESSION / "subagents"
+    outer = folder / f"agent-{SUB_AGENT}.jsonl"
+    inner = folder / "agent-0000inner.jsonl"
+    inner.write_text(
+        outer.read_text()
+        .replace(SUB_AGENT, "0000inner")
+        .replace("msg_02", "msg_04")
+        .replace("toolu_02", "toolu_04")
+    )
+    told = outer.read_text().replace('"name":"Grep"', '"name":"Agent"')
+    outer.write_text(told.replace('"mode":"content"', '"agentId":"0000inner"'))
+    if not has_meta:
+        outer.with_suffix(".meta.json").unlink()
+    for path in (inner, outer):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    import_into(tmp_path / "nested.db", transcripts, LONG_AGO + OVER_AFTER_SECONDS)
+    traces, _ = content_of(tmp_path / "nested.db")
+    found = {row[0]: row for row in traces}
+    root = prompt_id(f"{PROMPT}1")
+    assert found[agent_id(SESSION, SUB_AGENT)][1:3] == (root, tool_id("toolu_01C"))
+    assert found[agent_id(SESSION, "0000inner")][1:3] == (root, tool_id("toolu_02A"))
+    assert found[tool_id("toolu_04A")][1:3] == (root, agent_id(SESSION, "0000inner"))
+
+
 def test_a_replaced_file_is_read_anew(transcripts, tmp_path):
     """A file that was replaced by a shorter one is read from its beginning."""
     database = tmp_path / "replaced.db"

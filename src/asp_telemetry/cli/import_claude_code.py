@@ -12,7 +12,7 @@ from asp_telemetry.cli.output import counted, print_json, print_table
 from asp_telemetry.cli.progress import showing
 from asp_telemetry.integrations.claude_code.import_transcripts import import_transcripts
 from asp_telemetry.integrations.claude_code.summary import TranscriptSummary
-from asp_telemetry.integrations.claude_code.transcripts import default_folder
+from asp_telemetry.integrations.claude_code.transcripts import default_folders
 from asp_telemetry.recorder.in_force import put_in_force
 from asp_telemetry.settings import Settings
 
@@ -40,7 +40,7 @@ def import_claude_code(
     """
     settings = chosen_settings(database, db_path)
     put_in_force(settings)
-    summary = anyio.run(_run, settings, path or default_folder(os.environ))
+    summary = anyio.run(_run, settings, default_folders(os.environ) if path is None else [path])
     if as_json:
         print_json({"database": settings.destination, **summary.as_dict()})
     else:
@@ -91,6 +91,6 @@ def print_summary(summary: TranscriptSummary) -> None:
         print(f"could not be read: {broken}")
 
 
-async def _run(settings: Settings, path: Path) -> TranscriptSummary:
+async def _run(settings: Settings, paths: list[Path]) -> TranscriptSummary:
     with showing("importing") as tell:
-        return await import_transcripts(settings, [path], report=lambda _, file: tell(file))
+        return await import_transcripts(settings, paths, report=lambda _, file: tell(file))

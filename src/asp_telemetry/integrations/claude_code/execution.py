@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 
 from asp_telemetry.capture.answers.anthropic import read_message
-from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.encoder import clean, identifier, shortened
 from asp_telemetry.capture.redaction import redact
 from asp_telemetry.clock import now_text, utc_text
@@ -18,7 +17,6 @@ from asp_telemetry.writer.definitions import SiteFacts
 from asp_telemetry.writer.money import Money, Value
 from asp_telemetry.writer.rows import milliseconds
 
-PROVIDER = "anthropic"
 TAG = "claude-code"
 _MAX_ERROR = 2000
 
@@ -127,14 +125,14 @@ class RowBuilder:
             context["project_id"] = project
         if found.origin.version is not None:
             context["version"] = found.origin.version
-        if found.message is None or found.usage is None:
+        if found.message is None or not found.usage:
             return None, context
         usage = usage_of(found.message, found.usage)
         payload: dict[str, Any] = {"usage": [list(usage)]}
         if found.cost is not None:
             payload |= {"cost": found.cost, "cost_source": "provider"}
         site = SiteFacts(
-            found.name, found.kind, found.agent.role, usage.model, PROVIDER, version=None, source=None
+            found.name, found.kind, found.agent.role, usage.model, usage.provider, version=None, source=None
         )
         shown, unpriced = self._money.account(payload, site, found.started, values)
         if unpriced is not None:
@@ -205,8 +203,27 @@ def usage_of(message: dict[str, Any], usage: dict[str, Any]) -> Usage:
         UsageError: If a number is impossible.
     """
     found = read_message(message, usage)
+    model = None if found.model is None else identifier(found.model)
     # Tool calls have rows of their own.
-    return found._replace(model=None if found.model is None else identifier(found.model), tool_calls=None)
+    return found._replace(model=model, provider=provider_of(model or ""), tool_calls=None)
+
+
+def provider_of(model: str) -> str | None:
+    """Return who has served a model, as its name tells; None where it does not.
+
+    Names: https://code.claude.com/docs/en/model-config
+
+    Example:
+        >>> provider_of("claude-opus-4-1-20250805"), provider_of("us.anthropic.claude-opus-4-1-20250805-v1:0")
+        ('anthropic', 'aws.bedrock')
+        >>> provider_of("claude-opus-4-1@20250805"), provider_of("glm-4.6")
+        ('gcp.vertex_ai', None)
+    """
+    if "claude" not in model:
+        return None  # another model behind the same interface
+    if "anthropic." in model:
+        return "aws.bedrock"
+    return "gcp.vertex_ai" if "@" in model else "anthropic"
 
 
 def error_of(kind: str, message: str) -> tuple[str, str]:
@@ -216,6 +233,3 @@ def error_of(kind: str, message: str) -> tuple[str, str]:
 
 def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
-
-
-__all__ = ["Agent", "Execution", "Origin", "RowBuilder", "UsageError", "error_of", "usage_of"]

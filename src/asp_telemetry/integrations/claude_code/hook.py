@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any, NoReturn
+from urllib.parse import quote, urlsplit
 
 from asp_telemetry.database_url import (
     DEFAULT_DATABASE,
@@ -18,6 +19,7 @@ from asp_telemetry.database_url import (
     default_journal_dir,
     destination_of,
 )
+from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.integrations.claude_code.spool import Spool
 
 GIVE_UP_SECONDS = 5.0
@@ -98,13 +100,23 @@ def spool_of(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[Sp
             continue
         value = value if equals else next(words, "")
         if name == "--db-path":
-            from urllib.parse import quote  # noqa: PLC0415 - for this option alone
-
             value = f"sqlite:///{quote(str(Path(value).absolute()))}"
         url, options = value, ["--database", value]
     database = absolute_database(url)
+    if options and _is_same(database, variables.get("ASP_DATABASE_URL")):
+        options = []  # that one may also have the password, which does not belong into a command line
     journal_dir = variables.get("ASP_JOURNAL_DIR") or default_journal_dir(database, variables)
     return Spool(Path(os.path.abspath(journal_dir)), destination_of(database)), options  # noqa: PTH100 - see settings.resolve
+
+
+def _is_same(database: str, other: str | None) -> bool:
+    """Tell whether two URLs name the same database and user."""
+    try:
+        found = absolute_database(other or "")
+    except ConfigurationError:
+        return False
+    same_user = urlsplit(found).username == urlsplit(database).username
+    return same_user and destination_of(found) == destination_of(database)
 
 
 def _read(source: int) -> tuple[bytes, int]:

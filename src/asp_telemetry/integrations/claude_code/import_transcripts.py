@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.content import content
 from asp_telemetry.importing import Importer, Item, open_import
+from asp_telemetry.integrations.claude_code import parts
 from asp_telemetry.integrations.claude_code.conversation import Conversation, Launch
 from asp_telemetry.integrations.claude_code.execution import Execution, RowBuilder
 from asp_telemetry.integrations.claude_code.identity import prompt_id, tool_id
@@ -89,10 +90,12 @@ class _Import:
         launches: dict[str, Launch] = {}
         if session.main is not None:
             await self._guarded(session.main, session.name, None, launches)
-        waiting = {
-            agent: path for agent, path in session.agents.items() if not self._is_settled(path, _part(path))
-        }
-        if session.main is not None and not waiting.keys() <= launches.keys():
+        if session.main in self.over:
+            self.over |= frozenset(session.agents.values())
+        waiting = {agent: path for agent, path in session.agents.items() if not self._is_settled(path)}
+        if session.main is not None and any(
+            _launch(path, agent, launches) is None for agent, path in waiting.items()
+        ):
             self._find_launches(session.main, session.name, launches)
         # A sub-agent may have started others: those come once its own transcript has been read.
         while waiting:
@@ -163,11 +166,11 @@ class _Import:
                 self.summary.add(*told[id(item)])
         return after
 
-    def _is_settled(self, path: Path, part: str) -> bool:
+    def _is_settled(self, path: Path) -> bool:
         try:
-            return path.stat().st_size == self._importer.position(part)
+            return path.stat().st_size == self._importer.position(_part(path))
         except OSError:
-            return False
+            return False  # told when it is read
 
     def _find_launches(self, path: Path, session: str, launches: dict[str, Launch]) -> None:
         """Read all of a transcript for the sub-agents that it has started before what was new."""
@@ -190,21 +193,19 @@ def _launch(path: Path, agent: str | None, launches: dict[str, Launch]) -> Launc
     call, role = told_of(path)
     if known is not None:
         return known if known.role is not None else known._replace(role=role)
-    if call is None and role is None:
+    prompt = None if call is None else _prompt_of(path)
+    if call is None or prompt is None:
         return None
-    prompt = _prompt_of(path)
-    root = None if prompt is None else prompt_id(prompt)
-    if root is None:
-        return None
-    return Launch(root, None if call is None else tool_id(call), role)
+    return Launch(prompt_id(prompt), tool_id(call), role)
 
 
 def _prompt_of(path: Path) -> str | None:
     """Return the prompt in whose answer a sub-agent was started, if its first line says so."""
-    for line in Lines(path, 0, Unread()):
-        found = line.value.get("promptId")
-        return found if isinstance(found, str) and found else None
-    return None
+    try:
+        first = next(iter(Lines(path, 0, Unread())), None)
+    except OSError:
+        return None  # told when it is read
+    return None if first is None else parts.text(first.value, "promptId")
 
 
 def _part(path: Path) -> str:

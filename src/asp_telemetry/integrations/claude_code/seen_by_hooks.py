@@ -125,6 +125,3 @@ def _agent(begun: _Begun, at: int, status: str, origin: Origin) -> Execution:
         told={"session_id": origin.session, "seen_by": "hooks"},
         prompt=begun.prompt,
     )
-
-
-__all__ = ["SeenByHooks"]

@@ -38,13 +38,14 @@ class ModelFigures:
 
     def add(self, found: Execution, values: Sequence[Value]) -> None:
         """Add an answer."""
-        if found.message is None or found.usage is None:
+        self.answers += 1
+        if found.message is None or not found.usage:
+            self.unpriced += 1
             return
         usage = usage_of(found.message, found.usage)
         read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
         for_hour = usage.cache_write_1h_tokens or 0
         costs = [Decimal(value) for metric, value, *_ in values if metric == "API_Cost"]
-        self.answers += 1
         self.input += (usage.input_tokens or 0) - read - written
         self.cache_write_5m += written - for_hour
         self.cache_write_1h += for_hour

@@ -17,6 +17,7 @@ import orjson
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.integrations.claude_code import parts
 
+_PROJECTS = "projects"
 _SUFFIX = ".jsonl"
 _AGENT = "agent-"
 _SUB_AGENTS = "subagents"
@@ -43,14 +44,18 @@ class Session:
         return [*([] if self.main is None else [self.main]), *self.agents.values()]
 
 
-def default_folder(variables: Mapping[str, str]) -> Path:
-    """Return where Claude Code keeps its transcripts.
+def default_folders(variables: Mapping[str, str]) -> list[Path]:
+    """Return where Claude Code keeps its transcripts: those of its folders that exist, else the usual one.
 
     Args:
         variables: The environment.
     """
     configured = variables.get("CLAUDE_CONFIG_DIR")
-    return (Path(configured).expanduser() if configured else Path.home() / ".claude") / "projects"
+    if configured:
+        return [Path(configured).expanduser() / _PROJECTS]
+    # Some versions of the year 2025 had the second one.
+    usual = [Path.home() / ".claude" / _PROJECTS, Path.home() / ".config" / "claude" / _PROJECTS]
+    return [path for path in usual if path.is_dir()] or usual[:1]
 
 
 def find_sessions(path: Path) -> Iterator[Session]:
