@@ -306,6 +306,24 @@ def test_the_end_of_a_turn_or_session_brings_everything_over(ledger, kind):
         time.sleep(0.05)
 
 
+def test_a_sidecar_brings_hooks_over(ledger):
+    """While `drain --follow` runs, hooks come into the database though no turn ends."""
+    sidecar = subprocess.Popen(
+        [sys.executable, "-m", "asp_telemetry", "drain", "--follow"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert "follows the journals" in sidecar.stdout.readline()
+        feed(SEVEN[2])
+        deadline = time.monotonic() + 60
+        while ledger.rows("SELECT count(*) FROM hook_executions") != [(1,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        sidecar.send_signal(signal.SIGINT)
+        sidecar.communicate(timeout=60)
+    assert sidecar.returncode == 130
+
+
 def test_many_ends_start_one_drain(tmp_path):
     """Of many sessions that end at once one starts the drain; the next is started once that has begun."""
     spool = Spool(tmp_path, "sqlite:////a.db")
