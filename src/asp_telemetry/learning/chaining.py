@@ -74,7 +74,9 @@ def _depth(tree: Tree, agent: Row) -> int:
     while level:
         depth += 1
         seen.update(row["correlation_id"] for row in level)
-        level = [below for row in level for below in tree.delegates(row) if below["correlation_id"] not in seen]
+        level = [
+            below for row in level for below in tree.delegates(row) if below["correlation_id"] not in seen
+        ]
     return depth
 
 

@@ -82,9 +82,13 @@ def judge(tree: Tree, criteria: SuccessCriteria) -> Verdict:
         and all(row["completed_at"] is not None for row in tree.executions),
         "no errors": all(row["status"] not in FAILED for row in tree.executions)
         and all(row["success"] for row in tree.calls)
-        and all(row["actual_success"] is not False and row["feedback_type"] != "negative" for row in tree.verdicts),
+        and all(
+            row["actual_success"] is not False and row["feedback_type"] != "negative" for row in tree.verdicts
+        ),
         "hooks succeeded": all(row["success"] is True and row["status"] == "success" for row in tree.hooks),
-        "quality gates passed": all(not (row["context"] or {}).get("quality_gates_failed") for row in tree.hooks),
+        "quality gates passed": all(
+            not (row["context"] or {}).get("quality_gates_failed") for row in tree.hooks
+        ),
         "fast enough": duration is not None and duration <= criteria.max_duration_ms,
         "intelligence gathered": any(
             row["intelligence_functions_executed"] or row["rag_queries_executed"] for row in tree.hooks

@@ -59,7 +59,9 @@ class HashedNgrams:
 
     def __init__(self, width: int = 384) -> None:
         if not 16 <= width <= 4000:
-            raise ConfigurationError(f"width={width} makes no vectors; write a number of dimensions from 16 to 4000")
+            raise ConfigurationError(
+                f"width={width} makes no vectors; write a number of dimensions from 16 to 4000"
+            )
         self.width = width
         self.name = f"hashed-ngrams-1/{width}"
 
@@ -124,7 +126,7 @@ def import_numpy() -> Any:
     return numpy
 
 
-def unit_vectors(vectors: Sequence[Sequence[float]]) -> "Vectors":
+def unit_vectors(vectors: "Sequence[Sequence[float]] | Vectors") -> "Vectors":
     """Bring vectors to the length 1, so that their product is the cosine; one without direction stays 0.
 
     Example:

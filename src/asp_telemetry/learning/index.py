@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from asp_telemetry.learning.embedding import import_numpy
 from asp_telemetry.learning.intents import UNKNOWN, votes_for
+from asp_telemetry.learning.meaning import meaning_of
 from asp_telemetry.learning.pattern import Pattern
 from asp_telemetry.learning.scoring import WEIGHTS, Component
 from asp_telemetry.learning.spelling import Speller
-from asp_telemetry.learning.meaning import meaning_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,25 +77,46 @@ class PatternIndex:
         return total / told, parts
 
     def explain(
-        self, place: int, parts: "Mapping[str, Numbers]", words: Sequence[str], cosine: float | None, text: str
+        self,
+        place: int,
+        parts: "Mapping[str, Numbers]",
+        words: Sequence[str],
+        cosine: float | None,
+        text: str,
     ) -> tuple[Component, ...]:
         """Explain the score of one pattern."""
         pattern = self.patterns[place]
-        values = {name: None if numbers[place] != numbers[place] else float(numbers[place]) for name, numbers in parts.items()}  # noqa: PLR0124 - NaN alone differs from itself
+        values = {
+            name: None if numbers[place] != numbers[place] else float(numbers[place])
+            for name, numbers in parts.items()
+        }
         whole = sum(WEIGHTS[name] for name, value in values.items() if value is not None)
         shared = [word for word in words if self._shares(word, pattern)]
         best = max(votes, key=votes.__getitem__) if (votes := votes_for(text)) else UNKNOWN
         reasons = {
             "semantic": "it has no vector of this embedder" if cosine is None else f"cosine {cosine:.2f}",
             "keywords": f"shares {', '.join(shared)}" if shared else "shares no keyword",
-            "intent": "the intent is not told" if values["intent"] is None else f"asked: {best}; learned: {pattern.intent}",
-            "context": "nothing to compare" if values["context"] is None else f"learned where {_told(pattern.facts)}",
-            "historical": f"{pattern.success_rate:.0%} of {pattern.uses} uses went well" if pattern.uses else "never used yet",
+            "intent": "the intent is not told"
+            if values["intent"] is None
+            else f"asked: {best}; learned: {pattern.intent}",
+            "context": "nothing to compare"
+            if values["context"] is None
+            else f"learned where {_told(pattern.facts)}",
+            "historical": f"{pattern.success_rate:.0%} of {pattern.uses} uses went well"
+            if pattern.uses
+            else "never used yet",
         }
         return tuple(
             Component(name, 0.0 if value is None else WEIGHTS[name] / whole, value, reasons[name])
             for name, value in values.items()
         )
+
+    def by_keywords(self, words: Sequence[str], at_most: int) -> list[int]:
+        """Return the places of the patterns that share most with a request, the best first."""
+        numpy = import_numpy()
+        overlap = self._overlap(words)
+        best = numpy.argsort(-overlap, kind="stable")[:at_most]
+        return [int(place) for place in best if overlap[place] > 0]
 
     def _rarity(self, word: str) -> float:
         """Weigh a word by how few patterns have it, as BM25 does (https://en.wikipedia.org/wiki/Okapi_BM25), never below 0."""

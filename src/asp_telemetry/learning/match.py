@@ -33,7 +33,9 @@ class Match:
 
     def explain(self) -> str:
         """Explain the score in a line for each component."""
-        lines = [f"{self.score:.2f} {self.level}: {self.pattern.agent} for {self.pattern.template or self.pattern.intent}"]
+        lines = [
+            f"{self.score:.2f} {self.level}: {self.pattern.agent} for {self.pattern.template or self.pattern.intent}"
+        ]
         for part in self.components:
             value = "  - " if part.value is None else f"{part.value:.2f}"
             lines.append(f"  {part.name:<10} {value} x {part.weight:.2f}  {part.reason}")
@@ -68,6 +70,8 @@ class Match:
             found.append("it was seen less than three times")
         if self.pattern.success_rate < _DOUBTFUL:
             found.append(f"only {self.pattern.success_rate:.0%} of its uses went well")
-        if any(part.name == "context" and part.value is not None and part.value < 1 for part in self.components):
+        if any(
+            part.name == "context" and part.value is not None and part.value < 1 for part in self.components
+        ):
             found.append("it was learned in another context")
         return tuple(found)

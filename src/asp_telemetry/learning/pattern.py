@@ -20,6 +20,7 @@ class Pattern:
         hooks: The hooks that ran, in order: type, tool and quality gates.
         endpoints: The services that were called, in order: service, method, and path without ids.
         avg_duration_ms: How long it took on average; shortest and longest beside it.
+        avg_hook_count: How many hooks ran on average; likewise calls of endpoints, and look-ups of knowledge.
         success_score: How clear the success was, 0 to 1.
         success_rate: The share of uses that went well; 1 while it was never used.
         uses: How many uses with a known outcome there were.
@@ -43,6 +44,9 @@ class Pattern:
     avg_duration_ms: float | None = None
     min_duration_ms: float | None = None
     max_duration_ms: float | None = None
+    avg_hook_count: float = 0.0
+    avg_endpoint_count: float = 0.0
+    avg_rag_query_count: float = 0.0
     success_score: float | None = None
     success_rate: float = 1.0
     uses: int = 0

@@ -34,17 +34,20 @@ _VALUES = (
     (r"\b(?:[A-Z]+[a-z0-9]+){2,}[A-Z]*\b|\b[a-z]+(?:[A-Z][a-z0-9]+)+\b", "<name>"),
     (r"(?<![\w<])[#@][\w-]+", "<id>"),
     (r"(?<=[a-z,] )[A-Z][a-zà-ÿ]+(?: (?:von |van |de |of )?[A-Z][a-zà-ÿ]+)+", "<name>"),
-    (r"[$€£¥]\s?\d[\d.,']*|(?<![\w<])[-+]?\d[\d.,'_]*\d(?:[eE][-+]?\d+)?(?!\w)%?|\bv\d+(?:\.\d+)+\b|(?<![\w<])[-+]?\d%?(?!\w)", "<number>"),
     (r"(?<![\w<])\d[\d.,]*(?=(?:[nmµu]?s|min|[hdkMG]|[kKmMgGtT]i?[bB]|px|x)\b)", "<number>"),
+    (r"[$€£¥]\s?\d[\d.,']*|(?<![\w<])[-+]?\d[\d.,'_]*\d(?:[eE][-+]?\d+)?(?!\w)%?|\bv\d+(?:\.\d+)+\b|(?<![\w<])[-+]?\d%?(?!\w)", "<number>"),
     (r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{5,}\b", "<id>"),
 )  # fmt: skip
-_COMPILED = tuple((re.compile(pattern, re.DOTALL if "```" in pattern else 0), mark) for pattern, mark in _VALUES)
-# Brands that a person would not take for values, though they are written like names in code.
-_WELL_KNOWN = frozenset(
-    """GitHub GitLab JavaScript TypeScript PostgreSQL MySQL SQLite MongoDB GraphQL OpenAPI OpenAI LangChain YouTube LinkedIn
-    PayPal macOS iOS iPhone DevOps NumPy PyTorch TensorFlow FastAPI NodeJS JetBrains WordPress CloudFormation CloudWatch
-    DynamoDB BigQuery RabbitMQ OAuth WebSocket WebSockets IntelliJ PowerPoint SharePoint CrashLoopBackOff""".split()
+_COMPILED = tuple(
+    (re.compile(pattern, re.DOTALL if "```" in pattern else 0), mark) for pattern, mark in _VALUES
 )
+# Brands that a person would not take for values, though they are written like names in code.
+_BRANDS = """
+GitHub GitLab JavaScript TypeScript PostgreSQL MySQL SQLite MongoDB GraphQL OpenAPI OpenAI LangChain YouTube LinkedIn
+PayPal macOS iOS iPhone DevOps NumPy PyTorch TensorFlow FastAPI NodeJS JetBrains WordPress CloudFormation CloudWatch
+DynamoDB BigQuery RabbitMQ OAuth WebSocket WebSockets IntelliJ PowerPoint SharePoint CrashLoopBackOff
+"""
+_WELL_KNOWN = frozenset(_BRANDS.split())
 
 
 def template_of(text: str) -> str:

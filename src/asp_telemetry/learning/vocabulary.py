@@ -131,18 +131,19 @@ INTENTS = {
 }
 """What a request may be about, in a word; the words that tell it, and behind the bar those that only may."""
 
-COMMON = frozenset(
-    """add all allow app ask change check code create customer data do file find fix follow give help improve include issue list
-    make move need new page problem project provide put remove return run see send service set show start stop system take tell
-    thing time try update use user way work write""".split()
-)
+_COMMON = """
+add all allow app ask change check code create customer data do file find fix follow give help improve include issue list
+make move need new page problem project provide put remove return run see send service set show start stop system take tell
+thing time try update use user way work write
+"""
+COMMON = frozenset(_COMMON.split())
 """Words that stand in requests of every kind and so tell little of what makes this one special."""
 
-STOP_WORDS = frozenset(
-    """a about above after all also am an and any are as at be because been but by can could did do does each either else
-    every few for from further get give had has have he her here him his i if in into is it its just let like look many may me
-    might more most much must my need needs no nor not now of off on once one only or other our out over own please pls same
-    shall she should since so some such than that the their them then there these they this those through to too under until us
-    very want wants was we were while who will with within would you your and that which when where what how why""".split()
-)
-
+_STOP_WORDS = """
+a about above after all also am an and any are as at be because been but by can could did do does each either else
+every few for from further get give had has have he her here him his i if in into is it its just let like look many may me
+might more most much must my need needs no nor not now of off on once one only or other our out over own please pls same
+shall she should since so some such than that the their them then there these they this those through to too under until us
+very want wants was we were while who will with within would you your and that which when where what how why
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())

@@ -1,0 +1,109 @@
+"""Learns from an SQLite file."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiosqlite
+import anyio
+import orjson
+
+from asp_telemetry.errors import MigrationError, StoreUnavailableError
+from asp_telemetry.learning.database import LearningDatabase, Row
+from asp_telemetry.learning.embedding import import_numpy
+from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
+from asp_telemetry.stores.sqlite_connection import connect
+
+if TYPE_CHECKING:
+    from asp_telemetry.learning.embedding import Vectors
+
+
+class SqliteLearning(LearningDatabase):
+    """Be an open SQLite file to learn from."""
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+        super().__init__("sqlite")
+        self._connection = connection
+        self._path = path
+
+    async def raw(self, statement: str, *values: object) -> list[Row]:
+        """Run a statement of `learning.sql` by its name."""
+        with store_errors(self._path):
+            async with self._connection.execute(self.sql[statement], values) as cursor:
+                names = [column[0] for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Read what is of one moment, without keeping anybody from writing."""
+        with store_errors(self._path):
+            await (await self._connection.execute("BEGIN")).close()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._connection.rollback()
+
+    def writing(self) -> AbstractAsyncContextManager[None]:
+        """Hold the write lock; commit at the end, roll back on an error."""
+        return SqliteTarget(self._connection).locked()
+
+    async def count_uses(self, changes: Sequence[Mapping[str, Any]]) -> None:
+        """Bring the counters of patterns up to date."""
+        for change in changes:  # one by one: of several for one pattern an UPDATE would take only one
+            await self.write("count_uses", [change])
+
+    def unpack(self, vectors: Sequence[Any]) -> "Vectors":
+        """Turn JSON arrays into one matrix."""
+        numpy = import_numpy()
+        return numpy.array(orjson.loads(f"[{','.join(vectors)}]"), dtype=numpy.float32)  # type: ignore[no-any-return]
+
+    async def has_index(self, width: int) -> bool:
+        """Return False: SQLite has no index of vectors."""
+        return False
+
+    async def nearest(self, vector: Sequence[float], at_most: int) -> dict[str, float]:
+        """Return nothing, for the same reason."""
+        return {}
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists()
+
+
+@asynccontextmanager
+async def open_sqlite(path: Path, *, read_only: bool) -> AsyncIterator[SqliteLearning]:
+    """Open an existing file at the current schema.
+
+    Args:
+        path: The file.
+        read_only: Whether nothing shall be changed, the journal mode included.
+
+    Yields:
+        The open database.
+
+    Raises:
+        StoreUnavailableError: If there is no such file, or it cannot be opened.
+        MigrationError: If its schema is not the current one.
+    """
+    if not _is_there(path):
+        raise StoreUnavailableError(
+            f"{path} does not exist, so there is nothing to learn from; check --database"
+        )
+    connection = await connect(path, read_only=True)
+    try:
+        migrator = Migrator(SqliteTarget(connection))
+        version = await migrator.check()
+        if version != migrator.newest:
+            raise MigrationError(
+                f"{path} is at schema version {version} and this asp-telemetry needs {migrator.newest}; "
+                "run `asp-telemetry migrate up`"
+            )
+        if not read_only:
+            await connection.close()
+            connection = await connect(path)
+        yield SqliteLearning(connection, path)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
