@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asp_telemetry.capture.transformations import Transformation, transformation
     from asp_telemetry.integrations.client_retries import count_client_retries
     from asp_telemetry.integrations.tenacity import track_attempts
+    from asp_telemetry.learning.patterns import Patterns
     from asp_telemetry.stores.pool import open_pool
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ __all__ = [
     "EndpointCall",
     "FlushResult",
     "Hook",
+    "Patterns",
     "ProcessPoolExecutor",
     "Routing",
     "SoftLimitReached",
@@ -94,6 +96,7 @@ _LATER = {
     "Budget": "budgets.budget",
     "EndpointCall": "capture.endpoints",
     "Hook": "capture.hooks",
+    "Patterns": "learning.patterns",
     "ProcessPoolExecutor": "capture.processes",
     "Routing": "capture.routing",
     "SoftLimitReached": "budgets.warnings",

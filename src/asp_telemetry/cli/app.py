@@ -29,6 +29,7 @@ COMMANDS = {
     "import": "asp_telemetry.cli.import_",
     "compare": "asp_telemetry.cli.compare",
     "hook": "asp_telemetry.cli.hook",
+    "patterns": "asp_telemetry.cli.patterns",
 }
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 

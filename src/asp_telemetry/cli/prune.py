@@ -93,12 +93,12 @@ def run_prune(
     )
     due = anyio.run(_count, settings.database, policy, traces_to_file)
     if dry_run or not any(found.rows for found in due):
-        _print(settings.destination, due, None, as_json, dry_run=dry_run)
+        print_pruned(settings.destination, due, None, as_json, dry_run=dry_run)
         return
     if not yes:
-        _ask(settings.destination, due, folder)
+        ask(settings.destination, due, folder)
     summary = anyio.run(_prune, settings.database, policy, folder, traces_to_file)
-    _print(settings.destination, summary.pruned, summary.archive, as_json, dry_run=False)
+    print_pruned(settings.destination, summary.pruned, summary.archive, as_json, dry_run=False)
 
 
 async def _count(url: str, policy: RetentionPolicy, traces_to_file: bool) -> tuple[Pruned, ...]:
@@ -117,7 +117,8 @@ async def _prune(url: str, policy: RetentionPolicy, folder: Path | None, traces_
         )
 
 
-def _ask(destination: str, due: tuple[Pruned, ...], folder: Path | None) -> None:
+def ask(destination: str, due: tuple[Pruned, ...], folder: Path | None) -> None:
+    """Say what would go, and ask; without a yes this does not return."""
     typer.echo(f"This is due in {destination}:", err=True)
     for found in due:
         if found.rows:
@@ -128,9 +129,10 @@ def _ask(destination: str, due: tuple[Pruned, ...], folder: Path | None) -> None
     confirm("Go on?")
 
 
-def _print(
+def print_pruned(
     destination: str, pruned: tuple[Pruned, ...], archive: Path | None, as_json: bool, *, dry_run: bool
 ) -> None:
+    """Print what was done, or would be."""
     if as_json:
         rules = [
             {"rule": found.rule, "table": found.table, "action": found.action, "rows": found.rows}

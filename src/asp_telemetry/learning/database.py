@@ -57,13 +57,13 @@ class LearningDatabase(ABC):
     def unpack(self, vectors: Sequence[Any]) -> "Vectors":
         """Turn what `vectors` returned into one matrix; all of them are of one width."""
 
-    @abstractmethod
-    async def has_index(self, width: int) -> bool:
+    async def has_index(self, width: int) -> bool:  # noqa: ARG002 - for those that have
         """Tell whether vectors of this width are indexed."""
+        return False
 
-    @abstractmethod
-    async def nearest(self, vector: Sequence[float], at_most: int) -> dict[str, float]:
+    async def nearest(self, vector: Sequence[float], at_most: int) -> dict[str, float]:  # noqa: ARG002 - see above
         """Return the cosines of the nearest patterns by their ids, by that index."""
+        return {}
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement, and parse the JSON in what it returns."""

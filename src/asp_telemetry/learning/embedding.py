@@ -7,6 +7,7 @@ same text has the same vector on every machine. A real model knows more; `embedd
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -106,7 +107,7 @@ def features(text: str) -> dict[str, float]:
         grams = [f"<{word}>"[i : i + 3] for i in range(len(word))]
         for gram in grams:
             add(f"#{gram}", rarity * LETTERS / sqrt(len(grams)))
-    for left, right in zip(words, words[1:], strict=False):
+    for left, right in pairwise(words):
         add(f"p:{meaning_of(left) or left} {meaning_of(right) or right}", PAIR)
     return found
 

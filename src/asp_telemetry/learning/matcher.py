@@ -10,12 +10,12 @@ from asp_telemetry.learning.database import START, LearningDatabase, as_json
 from asp_telemetry.learning.embedding import Embedder, import_numpy, unit_vectors
 from asp_telemetry.learning.index import PatternIndex
 from asp_telemetry.learning.match import Match
-from asp_telemetry.learning.pattern import Pattern
 from asp_telemetry.learning.templates import template_of
 from asp_telemetry.learning.words import keywords_of
 
 if TYPE_CHECKING:
     from asp_telemetry.learning.index import Numbers
+    from asp_telemetry.learning.pattern import Pattern
 
 # Of an index of vectors, this many are asked for; as many again by their keywords are looked at beside them.
 _CANDIDATES = 200

@@ -136,7 +136,7 @@ class Patterns:
         """
         async with self._lock:
             learner = Learner(
-                self._opened_database(), self._embedder, criteria or SuccessCriteria(), report, settle_seconds
+                self._writable(), self._embedder, criteria or SuccessCriteria(), report, settle_seconds
             )
             found = await learner.run(everything=everything)
             self._opened_matcher().stale()
@@ -212,7 +212,7 @@ class Patterns:
             "user_feedback": None,
             "used_at": now,
         }
-        database = self._opened_database()
+        database = self._writable()
         async with self._lock, database.writing():
             await database.write("insert_usages", [row])
             await database.count_uses([change_of(row, now)])
@@ -237,7 +237,7 @@ class Patterns:
         Raises:
             ConfigurationError: If there is no such use.
         """
-        database = self._opened_database()
+        database = self._writable()
         async with self._lock, database.writing():
             rows = await database.rows("usage", use)
             if not rows:
@@ -263,6 +263,11 @@ class Patterns:
                 "these patterns are not open; write `async with Patterns(url) as patterns:`"
             )
         return self._database
+
+    def _writable(self) -> LearningDatabase:
+        if self._read_only:
+            raise ConfigurationError("these patterns are open to read only; leave read_only=True out to learn")
+        return self._opened_database()
 
     def _opened_matcher(self) -> Matcher:
         self._opened_database()

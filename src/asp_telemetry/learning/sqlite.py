@@ -59,14 +59,6 @@ class SqliteLearning(LearningDatabase):
         numpy = import_numpy()
         return numpy.array(orjson.loads(f"[{','.join(vectors)}]"), dtype=numpy.float32)  # type: ignore[no-any-return]
 
-    async def has_index(self, width: int) -> bool:
-        """Return False: SQLite has no index of vectors."""
-        return False
-
-    async def nearest(self, vector: Sequence[float], at_most: int) -> dict[str, float]:
-        """Return nothing, for the same reason."""
-        return {}
-
 
 def _is_there(path: Path) -> bool:
     return path.exists()

@@ -1,6 +1,6 @@
 """Applies the retention, batch by batch: archive first, delete then, and let the writers in between."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -56,13 +56,16 @@ class _Rule:
     age: timedelta
 
 
-async def count_due(url: str, policy: RetentionPolicy, *, traces_to_file: bool = False) -> tuple[Pruned, ...]:
+async def count_due(
+    url: str, policy: RetentionPolicy, *, traces_to_file: bool = False, only: Collection[str] | None = None
+) -> tuple[Pruned, ...]:
     """Count what `prune` would be about; changes nothing.
 
     Args:
         url: The database.
         policy: How long what is kept.
         traces_to_file: As for `prune`.
+        only: As for `prune`.
 
     Returns:
         The rules in the order in which they are applied, those without rows included.
@@ -74,7 +77,7 @@ async def count_due(url: str, policy: RetentionPolicy, *, traces_to_file: bool =
     now = time_ns()
     found = []
     async with open_retention(absolute_database(url), read_only=True) as database:
-        for rule in _rules(policy, traces_to_file):
+        for rule in _rules(policy, traces_to_file, only):
             async with database.transaction():
                 (row,) = await database.rows(f"count_{rule.name}", _cutoff(rule, now))
             found.append(Pruned(rule.name, rule.table, rule.action, int(next(iter(row.values())))))
@@ -87,6 +90,7 @@ async def prune(
     *,
     archive: Path | None,
     traces_to_file: bool = False,
+    only: Collection[str] | None = None,
     batch: int = BATCH,
     report: Report | None = None,
 ) -> PruneSummary:
@@ -101,6 +105,7 @@ async def prune(
         archive: The folder for the file that rows and payloads are written to before they are deleted; None deletes
             them for good. Traces go to the table execution_traces_archive all the same.
         traces_to_file: Whether old traces, those in execution_traces_archive too, go to that file instead.
+        only: The names of the rules to apply, such as `patterns` and `usage_log`; all when left out.
         batch: How many rows, or trees of traces, a transaction may take.
         report: Called after each batch with the rule's name and the rows done so far.
 
@@ -125,7 +130,7 @@ async def prune(
         header = {"database": destination_of(url), "database_id": next((row["id"] for row in identity), None)}
         file = None if archive is None else ArchiveFile(archive, header)
         try:
-            for rule in _rules(policy, traces_to_file):
+            for rule in _rules(policy, traces_to_file, only):
                 rows = await _apply(database, rule, _cutoff(rule, now), file, batch, report)
                 done.append(Pruned(rule.name, rule.table, rule.action, rows))
             return PruneSummary(tuple(done), None if file is None else file.path)
@@ -167,7 +172,7 @@ async def _apply(
         await anyio.sleep(pause)
 
 
-def _rules(policy: RetentionPolicy, traces_to_file: bool) -> list[_Rule]:
+def _rules(policy: RetentionPolicy, traces_to_file: bool, only: Collection[str] | None) -> list[_Rule]:
     rules = [
         _Rule("traces", "execution_traces", "deleted" if traces_to_file else "moved", policy.traces),
         _Rule("usage_log", "pattern_usage_log", "deleted", policy.usage_log),
@@ -184,7 +189,7 @@ def _rules(policy: RetentionPolicy, traces_to_file: bool) -> list[_Rule]:
             _Rule("routing_payloads", "agent_routing_decisions", "emptied", policy.payloads),
             _Rule("router_payloads", "router_performance_metrics", "emptied", policy.payloads),
         ]
-    return rules
+    return [rule for rule in rules if only is None or rule.name in only]
 
 
 def _cutoff(rule: _Rule, now: int) -> str:
