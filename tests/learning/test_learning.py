@@ -142,7 +142,9 @@ def test_without_prompts_it_says_what_cannot_be_learned(school):
 def test_the_router_may_tell_what_was_asked(school):
     """Where only the router was told the request, that is learned from, and the agent that it chose."""
     top = school.execution(name="main", kind="span")
-    school.decision(top, user_request="refund the order", selected_agent="support", routing_strategy="fuzzy_match")
+    school.decision(
+        top, user_request="refund the order", selected_agent="support", routing_strategy="fuzzy_match"
+    )
     school.learn()
     assert school.rows("SELECT intent, agent, routing_strategy FROM success_patterns") == [
         ("support", "support", "fuzzy_match")
@@ -159,7 +161,17 @@ def test_chains_are_found_in_trees(school):
         "SELECT primary_agent, delegated_agents, delegation_depth, trigger_context, success_rate, usage_count, "
         "avg_total_duration_ms, avg_coordination_overhead_ms, source_traces FROM agent_chaining_patterns"
     )
-    expected = ("coordinator", ["Code", "Test", "reviewer"], 1, "debug", 1, 1, 10_000, 4_000, [top["root_id"]])
+    expected = (
+        "coordinator",
+        ["Code", "Test", "reviewer"],
+        1,
+        "debug",
+        1,
+        1,
+        10_000,
+        4_000,
+        [top["root_id"]],
+    )
     assert row == expected
 
 
@@ -187,7 +199,9 @@ def test_errors_are_counted_by_what_they_have_in_common(school):
     )
     assert row[:5] == ("KeyError", "user <number> not found in <quoted>", "debugger", 12, "high")
     assert row[5] == [top["correlation_id"] for top in reversed(tops)][:10]
-    school.execution(status="error", error_type="KeyError", error_message="user 99 not found in '/x.db'", at=50)
+    school.execution(
+        status="error", error_type="KeyError", error_message="user 99 not found in '/x.db'", at=50
+    )
     assert (school.learn().errors, school.learn().errors) == (1, 0)
     [(number, samples)] = school.rows("SELECT occurrence_count, sample_correlation_ids FROM error_patterns")
     assert (number, len(samples)) == (13, 10)
@@ -209,7 +223,9 @@ def test_hooks_and_calls_have_error_patterns_too(school):
     top = school.execution()
     school.hook(top, status="error", success=False, error_message="gate 7 said no")
     school.call(top, success=False, response_status=503, error_type="http_error")
-    school.call(top, success=False, response_status=None, error_type="timeout", error_message="no answer in 30s")
+    school.call(
+        top, success=False, response_status=None, error_type="timeout", error_message="no answer in 30s"
+    )
     assert (school.learn().errors, school.learn().errors) == (3, 0)
     rows = school.rows(
         "SELECT error_type, error_message_pattern, agent, hook_type, endpoint_path, severity FROM error_patterns "
@@ -287,7 +303,9 @@ def test_criteria_can_be_chosen(school):
     assert school.learn(criteria=SuccessCriteria(min_score=0.85)).learned == 1
 
 
-@pytest.mark.parametrize("wrong", [{"max_duration_ms": 0}, {"max_duration_ms": float("nan")}, {"min_score": 1.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_duration_ms": 0}, {"max_duration_ms": float("nan")}, {"min_score": 1.1}]
+)
 def test_criteria_that_make_no_sense_are_refused(wrong):
     """A wrong number is named with its value."""
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):

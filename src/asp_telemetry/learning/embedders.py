@@ -65,7 +65,8 @@ class SentenceTransformerEmbedder:
     """
 
     def __init__(self, model: Any, name: str, *, unlike: float = 0.1, alike: float = 0.8) -> None:
-        if not callable(getattr(model, "encode", None)):
+        # A text has a method of that name, too.
+        if isinstance(model, str) or not callable(getattr(model, "encode", None)):
             raise ConfigurationError(
                 f"model={model!r} has no encode(); pass a SentenceTransformer, not its name"
             )

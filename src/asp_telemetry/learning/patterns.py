@@ -266,7 +266,9 @@ class Patterns:
 
     def _writable(self) -> LearningDatabase:
         if self._read_only:
-            raise ConfigurationError("these patterns are open to read only; leave read_only=True out to learn")
+            raise ConfigurationError(
+                "these patterns are open to read only; leave read_only=True out to learn"
+            )
         return self._opened_database()
 
     def _opened_matcher(self) -> Matcher:

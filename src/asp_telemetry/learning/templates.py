@@ -11,6 +11,9 @@ from asp_telemetry.capture.redaction import redact
 MAX_CHARACTERS = 2_000
 _LONGEST_READ = 4_000  # some patterns below take a time that grows with the square of a long run
 
+# A placeholder may lay open what stood beside the value; texts of people need one round, and a second to see it.
+_MOST_ROUNDS = 10
+
 # In this order: what is more special stands first. None of them looks back and forth over a long text.
 _VALUES = (
     (r"\[redacted\]", "<secret>"),
@@ -19,15 +22,15 @@ _VALUES = (
     (r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b", "<id>"),
     (r"\b0x[0-9a-fA-F]+\b", "<id>"),
     (r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b", "<id>"),
+    (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<address>"),
     (r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?", "<time>"),
     (r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]m\b)?", "<time>"),
-    (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<address>"),
     (r"\"[^\"\n]{1,500}\"|“[^”\n]{1,500}”|«[^»\n]{1,500}»|`[^`\n]{1,500}`", "<quoted>"),
     (r"(?<!\w)'[^'\n]{1,500}'(?!\w)", "<quoted>"),
     (r"(?<![\w<])(?:~|\.{1,2}|[A-Za-z]:)?(?:[\\/][\w.@+{}-]+){2,}[\\/]?", "<path>"),
     (r"(?<![\w/<])[/~][\w.@+{}-]{2,}", "<path>"),
-    (r"\b[\w@+-]+(?:[\\/][\w.@+{}-]+)+\.\w{1,8}\b|\b[\w@+-]+(?:/[\w.@+{}-]+){2,}", "<path>"),
-    (r"\b[\w-]+\.(?:py|js|ts|tsx|jsx|java|go|rs|rb|php|c|h|cpp|cs|sql|csv|tsv|json|yaml|yml|toml|xml|html|css|md|txt|pdf|docx?|xlsx?|png|jpe?g|log|sh|ini|cfg|env|lock)\b", "<file>"),
+    (r"\b[\w@+-]{1,64}(?:[\\/][\w.@+{}-]{1,64})+\.\w{1,8}\b|\b[\w@+-]{1,64}(?:/[\w.@+{}-]{1,64}){2,}", "<path>"),
+    (r"\b[\w-]{1,64}\.(?:py|js|ts|tsx|jsx|java|go|rs|rb|php|c|h|cpp|cs|sql|csv|tsv|json|yaml|yml|toml|xml|html|css|md|txt|pdf|docx?|xlsx?|png|jpe?g|log|sh|ini|cfg|env|lock)\b", "<file>"),
     (r"\b(?!UTF-)[A-Z][A-Z0-9]{0,9}-\d+\b", "<id>"),
     (r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\(\s*\)", "<name>"),
     (r"\b[A-Za-z]+(?:_\w+)+|\b_+[A-Za-z]\w*", "<name>"),
@@ -35,7 +38,7 @@ _VALUES = (
     (r"(?<![\w<])[#@][\w-]+", "<id>"),
     (r"(?<=[a-z,] )[A-Z][a-zà-ÿ]+(?: (?:von |van |de |of )?[A-Z][a-zà-ÿ]+)+", "<name>"),
     (r"(?<![\w<])\d[\d.,]*(?=(?:[nmµu]?s|min|[hdkMG]|[kKmMgGtT]i?[bB]|px|x)\b)", "<number>"),
-    (r"[$€£¥]\s?\d[\d.,']*|(?<![\w<])[-+]?\d[\d.,'_]*\d(?:[eE][-+]?\d+)?(?!\w)%?|\bv\d+(?:\.\d+)+\b|(?<![\w<])[-+]?\d%?(?!\w)", "<number>"),
+    (r"[$€£¥]\s?\d[\d.,']*|(?<![\w<])[-+]?\d(?:[\d.,'_]*\d)?(?:[eE][-+]?\d+)?(?!\w)%?|\bv\d+(?:\.\d+)+\b", "<number>"),
     (r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{5,}\b", "<id>"),
 )  # fmt: skip
 _COMPILED = tuple(
@@ -101,7 +104,17 @@ def _is_id(part: str) -> bool:
 
 
 def _without_values(text: str) -> str:
-    text = redact(text[:_LONGEST_READ])
+    text = text[:_LONGEST_READ]
+    for _ in range(_MOST_ROUNDS):
+        found = _one_round(text)
+        if found == text:
+            break
+        text = found
+    return text
+
+
+def _one_round(text: str) -> str:
+    text = redact(text)
     for pattern, mark in _COMPILED:
         if mark == "<name>":
             text = pattern.sub(lambda found: found[0] if found[0] in _WELL_KNOWN else "<name>", text)
