@@ -32,7 +32,7 @@ _VALUES = (
     (r"\b[\w@+-]{1,64}(?:[\\/][\w.@+{}-]{1,64})+\.\w{1,8}\b|\b[\w@+-]{1,64}(?:/[\w.@+{}-]{1,64}){2,}", "<path>"),
     (r"\b[\w-]{1,64}\.(?:py|js|ts|tsx|jsx|java|go|rs|rb|php|c|h|cpp|cs|sql|csv|tsv|json|yaml|yml|toml|xml|html|css|md|txt|pdf|docx?|xlsx?|png|jpe?g|log|sh|ini|cfg|env|lock)\b", "<file>"),
     (r"\b(?!UTF-)[A-Z][A-Z0-9]{0,9}-\d+\b", "<id>"),
-    (r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\(\s*\)", "<name>"),
+    (r"\b[A-Za-z_]\w{0,64}(?:\.[A-Za-z_]\w{0,64}){0,8}\(\s*\)", "<name>"),
     (r"\b[A-Za-z]+(?:_\w+)+|\b_+[A-Za-z]\w*", "<name>"),
     (r"\b(?:[A-Z]+[a-z0-9]+){2,}[A-Z]*\b|\b[a-z]+(?:[A-Z][a-z0-9]+)+\b", "<name>"),
     (r"(?<![\w<])[#@][\w-]+", "<id>"),
