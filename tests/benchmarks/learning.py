@@ -19,7 +19,8 @@ import numpy as np
 from tables import arguments, print_machine, print_requirement, print_table
 
 # Not by the name of its folder, which is this script's own.
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "learning")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "learning"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from corpus import BASELINES, Request, accuracy, bm25, requests
 
 from asp_telemetry.clock import now_text
@@ -38,11 +39,15 @@ from asp_telemetry.upkeep import open_upkeep
 from postgres import Server, programs
 
 _LIMIT = 100.0
-_VERBS = "fix write review deploy refund translate analyse book optimise explain migrate cancel export upload test rename".split()  # noqa: SIM905 - reads better
-_THINGS = (
-    "login order invoice report page cache backup query model meeting hotel webhook parser button chart queue token "
-    "cluster column endpoint upload ticket contract newsletter dashboard"
-).split()
+_VERBS = [
+    "fix", "write", "review", "deploy", "refund", "translate", "analyse", "book", "optimise",
+    "explain", "migrate", "cancel", "export", "upload", "test", "rename",
+]  # fmt: skip
+_THINGS = [
+    "login", "order", "invoice", "report", "page", "cache", "backup", "query", "model", "meeting",
+    "hotel", "webhook", "parser", "button", "chart", "queue", "token", "cluster", "column", "endpoint",
+    "upload", "ticket", "contract", "newsletter", "dashboard",
+]  # fmt: skip
 _KINDS = ["for new customers", "of the web shop", "in the mobile app", "without downtime", "before Friday"]
 Figures = dict[str, float | None]
 
@@ -144,7 +149,9 @@ def _texts() -> Iterator[str]:
 async def _index_vectors(url: str) -> bool:
     connection = await connect(url, command_seconds=600)
     try:
-        if not await connection.fetchval("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"):
+        if not await connection.fetchval(
+            "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"
+        ):
             return False
         await connection.execute(f"SET asp.embedding_width = '{HashedNgrams().width}'")
         await connection.execute((schema_directory("postgres") / "optional" / "pgvector.sql").read_text())

@@ -1,6 +1,7 @@
 """`asp-telemetry patterns`: learns from traces, explains what fits a request, and takes away what mostly failed."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ def traced(any_database: AnyDatabase, capsys: pytest.CaptureFixture[str]) -> Any
     """Make a database with a success, a success without a prompt, and a failure."""
     assert run(["init"]) == 0
     capsys.readouterr()
-    any_database.run(TRACE.format(n=1, prompt="'refund order 17 to the customer'", status="success", error="NULL"))
+    any_database.run(
+        TRACE.format(n=1, prompt="'refund order 17 to the customer'", status="success", error="NULL")
+    )
     any_database.run(TRACE.format(n=2, prompt="NULL", status="success", error="NULL"))
     any_database.run(TRACE.format(n=3, prompt="'fix the login'", status="error", error="'KeyError'"))
     return any_database
@@ -113,6 +116,15 @@ def test_mistakes_are_named_in_one_line(traced, capsys, arguments, named):
     error = capsys.readouterr().err
     assert named in error
     assert error.count("\n") == 1
+
+
+def test_without_numpy_it_says_what_to_install(traced, capsys, monkeypatch):
+    """Learning is an extra: where it is not installed, one line says how to get it."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert run(["patterns", "learn"]) == 1
+    assert capsys.readouterr().err == (
+        'error: learning needs numpy, which is not installed; run: pip install "asp-telemetry[learning]"\n'
+    )
 
 
 def test_it_needs_a_database(any_database, capsys):

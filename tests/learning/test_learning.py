@@ -330,6 +330,26 @@ def test_another_embedder_takes_over(school):
     assert school.learn().embedded == 1
 
 
+def test_an_embedder_that_changed_its_width_is_no_trouble(school):
+    """Vectors of another width than the one in use now are left out, even where the name is the same."""
+
+    class Changed:
+        name, unlike, alike = "changing", 0.0, 1.0
+
+        def __init__(self, width: int) -> None:
+            self.width = width
+
+        def embed(self, texts: Any) -> list[list[float]]:
+            return [[1.0] * self.width for _ in texts]
+
+    for number, width in enumerate((2, 3)):
+        school.execution(name="support", prompt_text=("refund the order", "book a hotel")[number], at=number)
+        found = school.work(lambda patterns: patterns.learn(), embedder=Changed(width))
+        assert found.learned == 1
+    both = school.work(lambda patterns: patterns.match("book a hotel", at_least=0), embedder=Changed(3))
+    assert [match.components[0].value for match in both] == [pytest.approx(1), None]
+
+
 def test_patterns_of_others_are_left_as_they_are(school):
     """Facts that somebody else keeps in a pattern survive learning, and a pattern without a vector gets one."""
     school.execution(prompt_text="refund the order", at=1)

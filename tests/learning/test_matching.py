@@ -1,6 +1,7 @@
 """Matching: the documented weights and thresholds, a reason for each part, and a plan of what to do again."""
 
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_a_score_is_the_sum_of_its_parts(taught):
             total = sum(part.weight * part.value for part in match.components if part.value is not None)
             assert match.score == pytest.approx(total, abs=1e-3)
             told = [part for part in match.components if part.value is not None]
-            for one, other in zip(told, told[1:], strict=False):
+            for one, other in pairwise(told):
                 assert one.weight / other.weight == pytest.approx(WEIGHTS[one.name] / WEIGHTS[other.name])
             assert all(part.reason for part in match.components)
 
@@ -292,8 +293,14 @@ async def test_an_index_of_vectors_gives_the_same_answers(postgres_database):
     if not await connection.fetchval("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"):
         pytest.skip("this server has no pgvector")
     await prepare_schema(connection, postgres_database, migrate=True)
-    things = "login order invoice report page cache backup test query model meeting hotel".split()
-    verbs = "fix write review deploy refund translate analyse book optimise explain".split()
+    things = [
+        "login", "order", "invoice", "report", "page", "cache", "backup", "test", "query", "model",
+        "meeting", "hotel",
+    ]  # fmt: skip
+    verbs = [
+        "fix", "write", "review", "deploy", "refund", "translate", "analyse", "book", "optimise",
+        "explain",
+    ]  # fmt: skip
     for number, text in enumerate(
         f"{verb} the {one} of the {other}" for verb in verbs for one in things for other in things
     ):

@@ -54,8 +54,16 @@ class LearningDatabase(ABC):
         """Bring the counters of patterns up to date, where no trigger does."""
 
     @abstractmethod
-    def unpack(self, vectors: Sequence[Any]) -> "Vectors":
-        """Turn what `vectors` returned into one matrix; all of them are of one width."""
+    def unpack(self, vectors: Sequence[Any], width: int) -> "tuple[list[int], Vectors]":
+        """Turn what `vectors` returned into one matrix.
+
+        Args:
+            vectors: As the database returned them.
+            width: How wide the wanted ones are; an embedder may have changed its width, not its name.
+
+        Returns:
+            The places of those that are as wide, and a matrix with a line for each of them.
+        """
 
     async def has_index(self, width: int) -> bool:  # noqa: ARG002 - for those that have
         """Tell whether vectors of this width are indexed."""
@@ -98,7 +106,7 @@ class LearningDatabase(ABC):
 
     async def patterns(self, since: str) -> list[Pattern]:
         """Read the patterns that have changed since a moment."""
-        return [_pattern(row) for row in await self.rows("patterns", since)]
+        return parsed_patterns(await self.raw("patterns", since))
 
 
 @asynccontextmanager
@@ -128,6 +136,11 @@ async def open_learning(url: str, *, read_only: bool) -> AsyncIterator[LearningD
 
     async with open_postgres(url) as found:
         yield found
+
+
+def parsed_patterns(rows: Sequence[Row]) -> list[Pattern]:
+    """Make patterns of rows whose JSON is text."""
+    return [_pattern(_parsed(row)) for row in rows]
 
 
 def as_json(value: object) -> str:

@@ -1,6 +1,6 @@
 """Keeps patterns in memory so that the ones nearest to a request are found among ten thousand at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -33,21 +33,58 @@ class PatternIndex:
         self.patterns = tuple(patterns)
         postings: dict[str, list[int]] = {}
         meanings: dict[str, list[int]] = {}
+        intents: dict[str, list[int]] = {}
+        facts: dict[str, dict[Any, list[int]]] = {}
         for place, pattern in enumerate(self.patterns):
+            intents.setdefault(pattern.intent, []).append(place)
             for word in pattern.keywords:
                 postings.setdefault(word, []).append(place)
             for meaning in {found for word in pattern.keywords if (found := meaning_of(word))}:
                 meanings.setdefault(meaning, []).append(place)
+            for name, value in pattern.facts.items():
+                if isinstance(value, Hashable) and value is not None:
+                    facts.setdefault(name, {}).setdefault(value, []).append(place)
         self._postings = {word: numpy.array(places) for word, places in postings.items()}
         self._meanings = {meaning: numpy.array(places) for meaning, places in meanings.items()}
+        self._intents = {intent: numpy.array(places) for intent, places in intents.items()}
+        self._facts = {
+            name: {value: numpy.array(places) for value, places in values.items()}
+            for name, values in facts.items()
+        }
         self._speller = Speller(postings)
-        self._success = numpy.array([pattern.success_rate for pattern in self.patterns], dtype=numpy.float32)
-        self._intents: dict[str, list[int]] = {}
-        for place, pattern in enumerate(self.patterns):
-            self._intents.setdefault(pattern.intent, []).append(place)
+        rarities = {word: self._rarity(word) for word in postings}
         self._weights = numpy.array(
-            [sum(map(self._rarity, pattern.keywords)) for pattern in self.patterns], dtype=numpy.float32
+            [sum(rarities[word] for word in pattern.keywords) for pattern in self.patterns],
+            dtype=numpy.float32,
         )
+        self._success = self._rates()
+
+    def _rates(self) -> "Numbers":
+        numpy = import_numpy()
+        return numpy.array([pattern.success_rate for pattern in self.patterns], dtype=numpy.float32)  # type: ignore[no-any-return]
+
+    def took(self, changed: Mapping[str, Pattern]) -> bool:
+        """Take over patterns of which only the outcomes differ, which is nearly every change.
+
+        Args:
+            changed: The changed patterns by their ids.
+
+        Returns:
+            Whether that was enough; else the index has to be made anew.
+        """
+        known = {pattern.id: pattern for pattern in self.patterns}
+        for name, pattern in changed.items():
+            before = known.get(name)
+            if before is None or (before.keywords, before.intent, before.facts, before.embedder) != (
+                pattern.keywords,
+                pattern.intent,
+                pattern.facts,
+                pattern.embedder,
+            ):
+                return False
+        self.patterns = tuple(changed.get(pattern.id, pattern) for pattern in self.patterns)
+        self._success = self._rates()
+        return True
 
     def scores(
         self, words: Sequence[str], text: str, semantic: "Numbers", context: Mapping[str, Any]
@@ -150,19 +187,22 @@ class PatternIndex:
         found = numpy.zeros(len(self.patterns), dtype=numpy.float32)
         most = max(votes.values())
         for intent, vote in votes.items():
-            found[self._intents.get(intent, [])] = vote / most
-        found[self._intents.get(UNKNOWN, [])] = numpy.nan
+            if intent in self._intents:
+                found[self._intents[intent]] = vote / most
+        if UNKNOWN in self._intents:
+            found[self._intents[UNKNOWN]] = numpy.nan
         return found  # type: ignore[no-any-return]
 
     def _agreement(self, context: Mapping[str, Any]) -> "Numbers":
         numpy = import_numpy()
-        found = numpy.full(len(self.patterns), numpy.nan, dtype=numpy.float32)
-        if context:
-            for place, pattern in enumerate(self.patterns):
-                both = [name for name in context if pattern.facts.get(name) is not None]
-                if both:
-                    found[place] = sum(context[name] == pattern.facts[name] for name in both) / len(both)
-        return found  # type: ignore[no-any-return]
+        same = numpy.zeros(len(self.patterns), dtype=numpy.float32)
+        told = numpy.zeros(len(self.patterns), dtype=numpy.float32)
+        for name, wanted in context.items():
+            for value, places in self._facts.get(name, {}).items():
+                told[places] += 1
+                if value == wanted:
+                    same[places] += 1
+        return numpy.where(told > 0, same / numpy.maximum(told, 1), numpy.nan)  # type: ignore[no-any-return]
 
     def _shares(self, word: str, pattern: Pattern) -> bool:
         meant = self._speller.meant(word) or word

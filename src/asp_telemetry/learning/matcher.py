@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from asp_telemetry.learning.database import START, LearningDatabase, as_json
+from asp_telemetry.learning.database import START, LearningDatabase, as_json, parsed_patterns
 from asp_telemetry.learning.embedding import Embedder, import_numpy, unit_vectors
 from asp_telemetry.learning.index import PatternIndex
 from asp_telemetry.learning.match import Match
@@ -49,42 +49,50 @@ class Matcher:
     async def match(self, request: str, context: Mapping[str, Any], limit: int) -> list[Match]:
         """Return the patterns that fit best, the best first.
 
+        What takes time runs in a thread: the caller's event loop may have more to do.
+
         Args:
             request: What is asked; its values are taken out before anything else is done.
             context: What is known of where it is asked.
             limit: How many at most.
         """
-        template = template_of(request)
-        words = keywords_of(template)
-        vector = list((await to_thread.run_sync(self._embedder.embed, [template]))[0])
+        template, words, vector = await to_thread.run_sync(self._prepared, request)
         async with self._database.reading():
             await self._refresh(len(vector))
             if not self._index.patterns or not words:
                 return []
-            cosines, looked_at = await self._cosines(vector, words)
+            near = await self._near(vector, words) if self._by_index else None
+        return await to_thread.run_sync(self._answer, template, words, vector, near, context, limit)
+
+    def _prepared(self, request: str) -> tuple[str, list[str], list[float]]:
+        template = template_of(request)
+        return template, keywords_of(template), list(self._embedder.embed([template])[0])
+
+    def _answer(
+        self,
+        template: str,
+        words: Sequence[str],
+        vector: Sequence[float],
+        near: Mapping[str, float | None] | None,
+        context: Mapping[str, Any],
+        limit: int,
+    ) -> list[Match]:
         numpy = import_numpy()
+        index = self._index
+        cosines = self._cosines(vector, near)
         span = self._embedder.alike - self._embedder.unlike
         semantic = numpy.clip((cosines - self._embedder.unlike) / span, 0.0, 1.0)
-        totals, parts = self._index.scores(words, template, semantic, context)
-        if looked_at is not None:
-            totals = numpy.where(looked_at, totals, -1.0)
-        best = numpy.argsort(-totals, kind="stable")[:limit]
-        return [
-            Match(
-                self._index.patterns[place],
-                round(float(totals[place]), 4),
-                self._index.explain(
-                    place,
-                    parts,
-                    words,
-                    None if numpy.isnan(cosines[place]) else float(cosines[place]),
-                    template,
-                ),
-                template,
-            )
-            for place in map(int, best)
-            if totals[place] > 0
-        ]
+        totals, parts = index.scores(words, template, semantic, context)
+        if near is not None:
+            # Of the others it is not known how near they are, which must not be taken for a reason to leave that out.
+            totals = numpy.where([pattern.id in near for pattern in index.patterns], totals, -1.0)
+        found = []
+        for place in map(int, numpy.argsort(-totals, kind="stable")[:limit]):
+            if totals[place] > 0:
+                cosine = None if numpy.isnan(cosines[place]) else float(cosines[place])
+                reasons = index.explain(place, parts, words, cosine, template)
+                found.append(Match(index.patterns[place], round(float(totals[place]), 4), reasons, template))
+        return found
 
     async def _refresh(self, width: int) -> None:
         """Read what has changed since the last look; all of it, if something is gone."""
@@ -94,62 +102,62 @@ class Matcher:
         found = (int(state["number"]), str(state["newest"]))
         by_index = await self._database.has_index(width)
         if found != self._state or by_index != self._by_index:
-            await self._read(self._state[1] or START[0], found[0], by_index)
+            await self._read(self._state[1] or START[0], found[0], by_index, width)
             self._state, self._by_index = found, by_index
         self._asked = monotonic()
 
-    async def _read(self, since: str, number: int, by_index: bool) -> None:
-        changed = {pattern.id: pattern for pattern in await self._database.patterns(since)}
-        if len(self._patterns | changed) != number or by_index != self._by_index:
+    async def _read(self, since: str, number: int, by_index: bool, width: int) -> None:
+        rows = await self._database.raw("patterns", since)
+        if len(self._patterns.keys() | {row["id"] for row in rows}) != number or by_index != self._by_index:
             since, self._patterns, self._vectors = START[0], {}, {}
-            changed = {pattern.id: pattern for pattern in await self._database.patterns(since)}
-        self._patterns |= changed
-        if not by_index:
-            rows = await self._database.raw("vectors", since, self._embedder.name)
-            self._vectors |= self._unpacked(rows)
-        self._index = PatternIndex(list(self._patterns.values()))
-        self._matrix = None if by_index else self._stacked()
+            rows = await self._database.raw("patterns", since)
+        vectors = [] if by_index else await self._database.raw("vectors", since, self._embedder.name)
+        await to_thread.run_sync(self._take, rows, vectors, width)
 
-    def _unpacked(self, rows: Sequence[Mapping[str, Any]]) -> "dict[str, Numbers]":
+    def _take(self, rows: Sequence[dict[str, Any]], vectors: Sequence[Mapping[str, Any]], width: int) -> None:
+        changed = {pattern.id: pattern for pattern in parsed_patterns(rows)}
+        self._patterns |= changed
+        new = self._unpacked(vectors, width)
+        if self._index.took(changed) and new.keys() <= self._vectors.keys():
+            return
+        self._vectors |= new
+        self._index = PatternIndex(list(self._patterns.values()))
+        self._matrix = self._stacked(width)
+
+    def _unpacked(self, rows: Sequence[Mapping[str, Any]], width: int) -> "dict[str, Numbers]":
         if not rows:
             return {}
-        matrix = unit_vectors(self._database.unpack([row["vector"] for row in rows]))
-        return {row["id"]: matrix[place] for place, row in enumerate(rows)}
+        kept, vectors = self._database.unpack([row["vector"] for row in rows], width)
+        matrix = unit_vectors(vectors)
+        return {rows[place]["id"]: matrix[line] for line, place in enumerate(kept)}
 
-    def _stacked(self) -> Any:
+    def _stacked(self, width: int) -> Any:
         numpy = import_numpy()
         if not self._vectors:
             return None
-        width = len(next(iter(self._vectors.values())))
-        matrix = numpy.full((len(self._index.patterns), width), numpy.nan, dtype=numpy.float32)
-        for place, pattern in enumerate(self._index.patterns):
-            if (vector := self._vectors.get(pattern.id)) is not None:
-                matrix[place] = vector
-        return matrix
+        missing = numpy.full(width, numpy.nan, dtype=numpy.float32)
+        return numpy.stack([self._vectors.get(pattern.id, missing) for pattern in self._index.patterns])
 
-    async def _cosines(self, vector: Sequence[float], words: Sequence[str]) -> "tuple[Numbers, Any]":
-        """Return how near each pattern is, and which were looked at; None for all."""
+    async def _near(self, vector: Sequence[float], words: Sequence[str]) -> dict[str, float | None]:
+        """Return the cosines of the candidates: the nearest by the index of vectors, and those that share most words."""
+        near: dict[str, float | None] = dict(await self._database.nearest(vector, _CANDIDATES))
+        others = [self._index.patterns[place].id for place in self._index.by_keywords(words, _CANDIDATES)]
+        missing = [name for name in others if name not in near]
+        near |= dict.fromkeys(missing)
+        if missing:
+            rows = await self._database.raw("vectors_of", as_json(missing), self._embedder.name)
+            asked = unit_vectors([vector])[0]
+            near |= {name: float(found @ asked) for name, found in self._unpacked(rows, len(vector)).items()}
+        return near
+
+    def _cosines(self, vector: Sequence[float], near: Mapping[str, float | None] | None) -> "Numbers":
         numpy = import_numpy()
         patterns = self._index.patterns
-        if not self._by_index:
+        if near is None:
             if self._matrix is None or self._matrix.shape[1] != len(vector):
-                return numpy.full(len(patterns), numpy.nan, dtype=numpy.float32), None
-            return self._matrix @ unit_vectors([vector])[0], None
-        near = await self._database.nearest(vector, _CANDIDATES)
-        others = [patterns[place].id for place in self._index.by_keywords(words, _CANDIDATES)]
-        missing = [name for name in others if name not in near]
-        rows = (
-            await self._database.raw("vectors_of", as_json(missing), self._embedder.name) if missing else []
-        )
-        asked = unit_vectors([vector])[0]
-        exact = {name: float(found @ asked) for name, found in self._unpacked(rows).items()}
-        known = {**near, **exact}
-        cosines = numpy.array(
-            [
-                known.get(pattern.id, numpy.nan) if pattern.embedder == self._embedder.name else numpy.nan
-                for pattern in patterns
-            ],
-            dtype=numpy.float32,
-        )
-        candidates = {*known, *others}
-        return cosines, numpy.array([pattern.id in candidates for pattern in patterns])
+                return numpy.full(len(patterns), numpy.nan, dtype=numpy.float32)  # type: ignore[no-any-return]
+            return self._matrix @ unit_vectors([vector])[0]  # type: ignore[no-any-return]
+        known = [
+            near.get(pattern.id) if pattern.embedder == self._embedder.name else None for pattern in patterns
+        ]
+        return numpy.array(known, dtype=numpy.float32)  # type: ignore[no-any-return]

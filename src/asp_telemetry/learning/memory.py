@@ -34,6 +34,7 @@ class PatternMemory:
         self._rows: dict[str, dict[str, Any]] = {}
         self._by_key: dict[Key, list[str]] = {}
         self._vectors: dict[str, Numbers] = {}
+        self._raw: list[dict[str, Any]] = []
         self._new: dict[str, dict[str, Any]] = {}
         self._changed: set[str] = set()
         self.patterns: dict[str, Pattern] = {}
@@ -48,10 +49,14 @@ class PatternMemory:
         for pattern in await self._database.patterns("0001-01-01 00:00:00"):
             self.patterns[pattern.id] = pattern
             self._remember(_row_of(pattern))
-        rows = await self._database.raw("vectors", "0001-01-01 00:00:00", self._embedder)
-        if rows:
-            matrix = unit_vectors(self._database.unpack([row["vector"] for row in rows]))
-            self._vectors = {row["id"]: matrix[place] for place, row in enumerate(rows)}
+        self._raw = await self._database.raw("vectors", "0001-01-01 00:00:00", self._embedder)
+
+    def _unpack(self, width: int) -> None:
+        """Unpack the vectors when the first one tells how wide they are."""
+        kept, vectors = self._database.unpack([row["vector"] for row in self._raw], width)
+        matrix = unit_vectors(vectors)
+        self._vectors |= {self._raw[place]["id"]: matrix[line] for line, place in enumerate(kept)}
+        self._raw = []
 
     def add(self, seen: Observation, vector: Sequence[float], now: str) -> bool:
         """Add a success to the pattern that it is like, or make it a new one.
@@ -64,6 +69,8 @@ class PatternMemory:
         Returns:
             Whether it is a new one.
         """
+        if self._raw:
+            self._unpack(len(vector))
         direction = unit_vectors([vector])[0]
         known = self._like(seen, direction)
         if known is not None:

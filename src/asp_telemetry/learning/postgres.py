@@ -54,13 +54,15 @@ class PostgresLearning(LearningDatabase):
     async def count_uses(self, changes: Sequence[Mapping[str, Any]]) -> None:
         """Do nothing: a trigger does."""
 
-    def unpack(self, vectors: Sequence[Any]) -> "Vectors":
+    def unpack(self, vectors: Sequence[Any], width: int) -> "tuple[list[int], Vectors]":
         """Turn arrays in their binary form into one matrix."""
         numpy = import_numpy()
         element = numpy.dtype([("length", ">i4"), ("value", ">f4")])
-        joined = b"".join(vector[_HEADER_BYTES:] for vector in vectors)
+        size = _HEADER_BYTES + width * element.itemsize
+        kept = [place for place, vector in enumerate(vectors) if len(vector) == size]
+        joined = b"".join(vectors[place][_HEADER_BYTES:] for place in kept)
         flat = numpy.frombuffer(joined, dtype=element)["value"].astype(numpy.float32)
-        return flat.reshape(len(vectors), -1)  # type: ignore[no-any-return]
+        return kept, flat.reshape(len(kept), width)
 
     async def has_index(self, width: int) -> bool:
         """Tell whether optional/pgvector.sql has made an index of vectors of this width."""

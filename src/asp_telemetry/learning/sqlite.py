@@ -1,7 +1,9 @@
 """Learns from an SQLite file."""
 
+from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +56,13 @@ class SqliteLearning(LearningDatabase):
         for change in changes:  # one by one: of several for one pattern an UPDATE would take only one
             await self.write("count_uses", [change])
 
-    def unpack(self, vectors: Sequence[Any]) -> "Vectors":
+    def unpack(self, vectors: Sequence[Any], width: int) -> "tuple[list[int], Vectors]":
         """Turn JSON arrays into one matrix."""
         numpy = import_numpy()
-        return numpy.array(orjson.loads(f"[{','.join(vectors)}]"), dtype=numpy.float32)  # type: ignore[no-any-return]
+        lists = orjson.loads(f"[{','.join(vectors)}]")
+        kept = [place for place, vector in enumerate(lists) if len(vector) == width]
+        flat = array("f", chain.from_iterable(lists[place] for place in kept))
+        return kept, numpy.frombuffer(flat, dtype=numpy.float32).reshape(len(kept), width)
 
 
 def _is_there(path: Path) -> bool:
