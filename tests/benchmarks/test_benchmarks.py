@@ -101,6 +101,15 @@ def test_store_tables_are_complete() -> None:
     assert "not measured" not in output
 
 
+def test_learning_tables_are_complete() -> None:
+    """Look-ups are timed on both databases, and their answers stand beside those of BM25."""
+    output = run("learning.py")
+    for label in ("SQLite", "PostgreSQL"):
+        assert all(float(figure) > 0 for figure in figures(output, label))
+    for label in ("BM25", "asp-telemetry", "asp-telemetry without its synonyms"):
+        assert all(0 < float(figure) <= 1 for figure in figures(output, label))
+
+
 def test_table_of_opentelemetry_spans_is_complete() -> None:
     """What listening adds to a span is shown for those that are recorded and for those that are not."""
     output = run("opentelemetry_in.py")
