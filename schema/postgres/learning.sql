@@ -84,7 +84,8 @@ WHERE task_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)));
 
 -- name: patterns_state
 SELECT count(*) AS number,
-  coalesce(to_char(max(updated_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), '') AS newest
+  coalesce(to_char(max(updated_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), '') AS newest,
+  coalesce(sum(total_usage_count), 0) AS uses
 FROM success_patterns;
 
 -- name: patterns
@@ -116,6 +117,7 @@ SELECT set_config('hnsw.ef_search', '400', true);
 SELECT pattern_id::text AS id, similarity
 FROM asp_match_patterns(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)::real), -1, $2::integer);
 
+-- Changes are followed by their time, so all of it is the server's: clocks of machines differ.
 -- name: insert_patterns
 INSERT INTO success_patterns (
   id, source_correlation_id, prompt_text, prompt_embedding, intent, keywords, agent, routing_strategy, hook_sequence,
@@ -125,12 +127,12 @@ SELECT
   id, source_correlation_id, prompt_text, ARRAY(SELECT jsonb_array_elements_text(prompt_embedding)::real), intent,
   ARRAY(SELECT jsonb_array_elements_text(keywords)), agent, routing_strategy, hook_sequence, endpoint_pattern,
   avg_duration_ms, min_duration_ms, max_duration_ms, avg_hook_count, avg_endpoint_count, avg_rag_query_count, success_score,
-  context, ARRAY(SELECT jsonb_array_elements_text(tags)), now, now
+  context, ARRAY(SELECT jsonb_array_elements_text(tags)), clock_timestamp(), clock_timestamp()
 FROM jsonb_to_recordset($1::text::jsonb) AS new (
   id uuid, source_correlation_id uuid, prompt_text text, prompt_embedding jsonb, intent text, keywords jsonb, agent text,
   routing_strategy text, hook_sequence jsonb, endpoint_pattern jsonb, avg_duration_ms numeric, min_duration_ms numeric,
   max_duration_ms numeric, avg_hook_count numeric, avg_endpoint_count numeric, avg_rag_query_count numeric,
-  success_score numeric, context jsonb, tags jsonb, now timestamptz);
+  success_score numeric, context jsonb, tags jsonb);
 
 -- name: update_patterns
 UPDATE success_patterns AS pattern SET
@@ -140,19 +142,19 @@ UPDATE success_patterns AS pattern SET
   avg_hook_count = change.avg_hook_count, avg_endpoint_count = change.avg_endpoint_count,
   avg_rag_query_count = change.avg_rag_query_count, success_score = change.success_score,
   context = coalesce(pattern.context, '{}') || change.context,
-  tags = ARRAY(SELECT jsonb_array_elements_text(change.tags)), updated_at = change.now
+  tags = ARRAY(SELECT jsonb_array_elements_text(change.tags)), updated_at = clock_timestamp()
 FROM jsonb_to_recordset($1::text::jsonb) AS change (
   id uuid, keywords jsonb, hook_sequence jsonb, endpoint_pattern jsonb, avg_duration_ms numeric, min_duration_ms numeric,
   max_duration_ms numeric, avg_hook_count numeric, avg_endpoint_count numeric, avg_rag_query_count numeric,
-  success_score numeric, context jsonb, tags jsonb, now timestamptz)
+  success_score numeric, context jsonb, tags jsonb)
 WHERE pattern.id = change.id;
 
 -- name: update_vectors
 UPDATE success_patterns AS pattern SET
   prompt_embedding = ARRAY(SELECT jsonb_array_elements_text(change.prompt_embedding)::real),
-  context = coalesce(pattern.context, '{}') || jsonb_build_object('embedder', change.embedder), updated_at = change.now
+  context = coalesce(pattern.context, '{}') || jsonb_build_object('embedder', change.embedder), updated_at = clock_timestamp()
 FROM jsonb_to_recordset($1::text::jsonb)
-  AS change (id uuid, prompt_embedding jsonb, embedder text, now timestamptz)
+  AS change (id uuid, prompt_embedding jsonb, embedder text)
 WHERE pattern.id = change.id;
 
 -- name: usages
@@ -225,7 +227,7 @@ WHERE chain.id = change.id;
 -- name: uncounted_executions
 SELECT failed.correlation_id::text AS id, failed.correlation_id::text, failed.root_id::text,
   to_char(failed.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS started_at,
-  to_char(failed.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS completed_at,
+  to_char(coalesce(failed.completed_at, failed.started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS completed_at,
   failed.parent_id::text, failed.status, failed.error_type, failed.error_message,
   EXISTS (
     SELECT FROM execution_traces AS inner_one
@@ -234,7 +236,7 @@ SELECT failed.correlation_id::text AS id, failed.correlation_id::text, failed.ro
       AND inner_one.error_message IS NOT DISTINCT FROM failed.error_message) AS passed_on
 FROM execution_traces AS failed
 WHERE failed.status IN ('error', 'timeout') AND failed.started_at >= $1::text::timestamptz
-  AND failed.completed_at < $2::text::timestamptz
+  AND coalesce(failed.completed_at, failed.started_at) < $2::text::timestamptz
   AND (failed.started_at, failed.correlation_id) > ($3::text::timestamptz, $4::text::uuid)
   AND failed.context ->> 'counted_at' IS NULL
 ORDER BY failed.started_at, failed.correlation_id LIMIT $5::integer;
@@ -242,10 +244,10 @@ ORDER BY failed.started_at, failed.correlation_id LIMIT $5::integer;
 -- name: uncounted_hooks
 SELECT hook.id::text, hook.correlation_id::text, trace.root_id::text,
   to_char(hook.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS started_at,
-  to_char(hook.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS completed_at,
+  to_char(coalesce(hook.completed_at, hook.started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS completed_at,
   hook.status, hook.hook_type, hook.error_message
 FROM hook_executions AS hook LEFT JOIN execution_traces AS trace ON trace.correlation_id = hook.correlation_id
-WHERE hook.started_at >= $1::text::timestamptz AND hook.completed_at < $2::text::timestamptz
+WHERE hook.started_at >= $1::text::timestamptz AND coalesce(hook.completed_at, hook.started_at) < $2::text::timestamptz
   AND (hook.started_at, hook.id) > ($3::text::timestamptz, $4::text::uuid)
   AND (hook.status IN ('error', 'timeout') OR NOT hook.success) AND hook.context ->> 'counted_at' IS NULL
 ORDER BY hook.started_at, hook.id LIMIT $5::integer;
@@ -253,10 +255,10 @@ ORDER BY hook.started_at, hook.id LIMIT $5::integer;
 -- name: uncounted_calls
 SELECT call.id::text, call.correlation_id::text, trace.root_id::text,
   to_char(call.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS started_at,
-  to_char(call.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS completed_at,
+  to_char(coalesce(call.completed_at, call.started_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS completed_at,
   call.endpoint_path, call.response_status, call.error_type, call.error_message
 FROM endpoint_calls AS call LEFT JOIN execution_traces AS trace ON trace.correlation_id = call.correlation_id
-WHERE call.started_at >= $1::text::timestamptz AND call.completed_at < $2::text::timestamptz
+WHERE call.started_at >= $1::text::timestamptz AND coalesce(call.completed_at, call.started_at) < $2::text::timestamptz
   AND (call.started_at, call.id) > ($3::text::timestamptz, $4::text::uuid)
   AND NOT call.success AND call.context ->> 'counted_at' IS NULL
 ORDER BY call.started_at, call.id LIMIT $5::integer;

@@ -60,7 +60,8 @@ WHERE trace.root_id IN (SELECT value FROM json_each(?1))
 SELECT task_id, task_type, project_id FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(?1));
 
 -- name: patterns_state
-SELECT count(*) AS number, coalesce(max(updated_at), '') AS newest FROM success_patterns;
+SELECT count(*) AS number, coalesce(max(updated_at), '') AS newest, coalesce(sum(total_usage_count), 0) AS uses
+FROM success_patterns;
 
 -- name: patterns
 SELECT id, source_correlation_id, prompt_text, intent, keywords, agent, routing_strategy, hook_sequence, endpoint_pattern,
@@ -173,7 +174,8 @@ FROM json_each(?1) AS change WHERE chain.id = change.value ->> '$.id';
 
 -- Failures that nobody has counted; `passed_on` is one that an execution inside has had already.
 -- name: uncounted_executions
-SELECT failed.correlation_id AS id, failed.correlation_id, failed.root_id, failed.started_at, failed.completed_at,
+SELECT failed.correlation_id AS id, failed.correlation_id, failed.root_id, failed.started_at,
+  coalesce(failed.completed_at, failed.started_at) AS completed_at,
   failed.parent_id, failed.status, failed.error_type, failed.error_message,
   EXISTS (
     SELECT 1 FROM execution_traces AS inner_one
@@ -181,23 +183,25 @@ SELECT failed.correlation_id AS id, failed.correlation_id, failed.root_id, faile
       AND inner_one.status = failed.status AND inner_one.error_type IS failed.error_type
       AND inner_one.error_message IS failed.error_message) AS passed_on
 FROM execution_traces AS failed
-WHERE failed.status IN ('error', 'timeout') AND failed.started_at >= ?1 AND failed.completed_at < ?2
+WHERE failed.status IN ('error', 'timeout') AND failed.started_at >= ?1 AND coalesce(failed.completed_at, failed.started_at) < ?2
   AND (failed.started_at, failed.correlation_id) > (?3, ?4) AND json_extract(failed.context, '$.counted_at') IS NULL
 ORDER BY failed.started_at, failed.correlation_id LIMIT ?5;
 
 -- name: uncounted_hooks
-SELECT hook.id, hook.correlation_id, trace.root_id, hook.started_at, hook.completed_at, hook.status, hook.hook_type,
+SELECT hook.id, hook.correlation_id, trace.root_id, hook.started_at,
+  coalesce(hook.completed_at, hook.started_at) AS completed_at, hook.status, hook.hook_type,
   hook.error_message
 FROM hook_executions AS hook LEFT JOIN execution_traces AS trace ON trace.correlation_id = hook.correlation_id
-WHERE hook.started_at >= ?1 AND hook.completed_at < ?2 AND (hook.started_at, hook.id) > (?3, ?4)
+WHERE hook.started_at >= ?1 AND coalesce(hook.completed_at, hook.started_at) < ?2 AND (hook.started_at, hook.id) > (?3, ?4)
   AND (hook.status IN ('error', 'timeout') OR hook.success = 0) AND json_extract(hook.context, '$.counted_at') IS NULL
 ORDER BY hook.started_at, hook.id LIMIT ?5;
 
 -- name: uncounted_calls
-SELECT call.id, call.correlation_id, trace.root_id, call.started_at, call.completed_at, call.endpoint_path,
+SELECT call.id, call.correlation_id, trace.root_id, call.started_at,
+  coalesce(call.completed_at, call.started_at) AS completed_at, call.endpoint_path,
   call.response_status, call.error_type, call.error_message
 FROM endpoint_calls AS call LEFT JOIN execution_traces AS trace ON trace.correlation_id = call.correlation_id
-WHERE call.started_at >= ?1 AND call.completed_at < ?2 AND (call.started_at, call.id) > (?3, ?4)
+WHERE call.started_at >= ?1 AND coalesce(call.completed_at, call.started_at) < ?2 AND (call.started_at, call.id) > (?3, ?4)
   AND call.success = 0 AND json_extract(call.context, '$.counted_at') IS NULL
 ORDER BY call.started_at, call.id LIMIT ?5;
 

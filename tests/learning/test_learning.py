@@ -238,6 +238,15 @@ def test_hooks_and_calls_have_error_patterns_too(school):
     ]
 
 
+def test_a_failure_without_an_end_counts(school):
+    """A hook that failed and never told its end is counted all the same."""
+    school.hook(school.execution(), status="timeout", success=False, completed_at=None)
+    assert (school.learn().errors, school.learn().errors) == (1, 0)
+    assert school.rows("SELECT error_type, error_message_pattern FROM error_patterns") == [
+        ("hook_timeout", "<empty>")
+    ]
+
+
 def test_two_at_once_learn_everything_once(school):
     """However many learn at the same time: each trace is learned from once, and each error counted once."""
     for number in range(150):

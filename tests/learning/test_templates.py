@@ -23,6 +23,7 @@ from asp_telemetry.learning.templates import message_pattern, path_pattern, temp
         ("move from Postgres 16 to S3 by GitHub Actions", "move from Postgres <number> to S3 by GitHub Actions"),
         ("run ```rm -rf /tmp/x``` now", "run <code> now"),
         ("fix and/or test TCP/IP", "fix and/or test TCP/IP"),
+        ("what\0is \ud800 this", "what is ? this"),
     ],
 )  # fmt: skip
 def test_values_become_placeholders(text, expected):

@@ -20,6 +20,9 @@ Row = dict[str, Any]
 Place = tuple[str, str]
 """Where a page ends: the time and the id of its last row."""
 
+State = tuple[int, str, int]
+"""What changes with every change of the patterns: their number, the newest time of a change, the number of all uses."""
+
 START: Place = ("0001-01-01 00:00:00.000000", "00000000-0000-0000-0000-000000000000")
 
 _JSON = frozenset(
@@ -103,6 +106,11 @@ class LearningDatabase(ABC):
         return {
             root: Tree(found.pop("executions", []), **found, tasks=tasks) for root, found in parts.items()
         }
+
+    async def state(self) -> State:
+        """Return what tells whether patterns have changed."""
+        (row,) = await self.raw("patterns_state")
+        return int(row["number"]), str(row["newest"]), int(row["uses"])
 
     async def patterns(self, since: str) -> list[Pattern]:
         """Read the patterns that have changed since a moment."""

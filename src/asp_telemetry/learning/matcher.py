@@ -1,12 +1,13 @@
 """Keeps the patterns of a database at hand, follows their changes, and finds those that fit a request."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from asp_telemetry.learning.database import START, LearningDatabase, as_json, parsed_patterns
+from asp_telemetry.learning.database import START, LearningDatabase, State, as_json, parsed_patterns
 from asp_telemetry.learning.embedding import Embedder, import_numpy, unit_vectors
 from asp_telemetry.learning.index import PatternIndex
 from asp_telemetry.learning.match import Match
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from asp_telemetry.learning.index import Numbers
     from asp_telemetry.learning.pattern import Pattern
 
+Asked = tuple[str, list[str], list[float]]
+"""A request without its values, the words in it, and its vector."""
+
 # Of an index of vectors, this many are asked for; as many again by their keywords are looked at beside them.
 _CANDIDATES = 200
+_OVERLAP = timedelta(minutes=1)
 
 
 class Matcher:
@@ -35,7 +40,7 @@ class Matcher:
         self._embedder = embedder
         self._refresh_seconds = refresh_seconds
         self._asked = float("-inf")
-        self._state: tuple[int, str] = (0, "")
+        self._state: State = (0, "", 0)
         self._patterns: dict[str, Pattern] = {}
         self._index = PatternIndex(())
         self._vectors: dict[str, Numbers] = {}
@@ -46,17 +51,25 @@ class Matcher:
         """Ask for changes at the next request."""
         self._asked = float("-inf")
 
-    async def match(self, request: str, context: Mapping[str, Any], limit: int) -> list[Match]:
+    async def prepare(self, request: str) -> Asked:
+        """Take the values out of a request and embed it, in a thread: an embedder may ask a service.
+
+        Args:
+            request: What is asked.
+        """
+        return await to_thread.run_sync(self._prepared, request)
+
+    async def match(self, asked: Asked, context: Mapping[str, Any], limit: int) -> list[Match]:
         """Return the patterns that fit best, the best first.
 
         What takes time runs in a thread: the caller's event loop may have more to do.
 
         Args:
-            request: What is asked; its values are taken out before anything else is done.
+            asked: What `prepare` returned.
             context: What is known of where it is asked.
             limit: How many at most.
         """
-        template, words, vector = await to_thread.run_sync(self._prepared, request)
+        template, words, vector = asked
         async with self._database.reading():
             await self._refresh(len(vector))
             if not self._index.patterns or not words:
@@ -64,7 +77,7 @@ class Matcher:
             near = await self._near(vector, words) if self._by_index else None
         return await to_thread.run_sync(self._answer, template, words, vector, near, context, limit)
 
-    def _prepared(self, request: str) -> tuple[str, list[str], list[float]]:
+    def _prepared(self, request: str) -> Asked:
         template = template_of(request)
         return template, keywords_of(template), list(self._embedder.embed([template])[0])
 
@@ -98,11 +111,10 @@ class Matcher:
         """Read what has changed since the last look; all of it, if something is gone."""
         if monotonic() - self._asked < self._refresh_seconds:
             return
-        (state,) = await self._database.raw("patterns_state")
-        found = (int(state["number"]), str(state["newest"]))
+        found = await self._database.state()
         by_index = await self._database.has_index(width)
         if found != self._state or by_index != self._by_index:
-            await self._read(self._state[1] or START[0], found[0], by_index, width)
+            await self._read(_shortly_before(self._state[1]), found[0], by_index, width)
             self._state, self._by_index = found, by_index
         self._asked = monotonic()
 
@@ -161,3 +173,10 @@ class Matcher:
             near.get(pattern.id) if pattern.embedder == self._embedder.name else None for pattern in patterns
         ]
         return numpy.array(known, dtype=numpy.float32)  # type: ignore[no-any-return]
+
+
+def _shortly_before(moment: str) -> str:
+    """Return from when on changes may not have been seen: a transaction's time is that of its begin, not of its commit."""
+    if not moment:
+        return START[0]
+    return (datetime.fromisoformat(moment) - _OVERLAP).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from asp_telemetry.learning.database import LearningDatabase
+from asp_telemetry.learning.database import LearningDatabase, State
 from asp_telemetry.learning.embedding import unit_vectors
 from asp_telemetry.learning.pattern import Observation, Pattern
 from asp_telemetry.learning.words import MAX_KEYWORDS
@@ -30,7 +30,7 @@ class PatternMemory:
     def __init__(self, database: LearningDatabase, embedder: str) -> None:
         self._database = database
         self._embedder = embedder
-        self._state: tuple[int, str] | None = None
+        self._state: State | None = None
         self._rows: dict[str, dict[str, Any]] = {}
         self._by_key: dict[Key, list[str]] = {}
         self._vectors: dict[str, Numbers] = {}
@@ -41,8 +41,7 @@ class PatternMemory:
 
     async def refresh(self) -> None:
         """Read all patterns, unless they are as this memory has left them; the caller holds the lock."""
-        (state,) = await self._database.raw("patterns_state")
-        found = (int(state["number"]), str(state["newest"]))
+        found = await self._database.state()
         if found == self._state:
             return
         self._rows, self._by_key, self._vectors, self.patterns = {}, {}, {}, {}
@@ -88,8 +87,7 @@ class PatternMemory:
         """Write what was added; the caller holds the lock."""
         await self._database.write("insert_patterns", list(self._new.values()))
         await self._database.write("update_patterns", [self._rows[name] for name in sorted(self._changed)])
-        (state,) = await self._database.raw("patterns_state")
-        self._state = (int(state["number"]), str(state["newest"]))
+        self._state = await self._database.state()
         self._new, self._changed = {}, set()
 
     def forget(self) -> None:

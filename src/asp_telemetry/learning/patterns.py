@@ -164,8 +164,10 @@ class Patterns:
         Raises:
             StoreUnavailableError: If the database cannot be reached.
         """
+        matcher = self._opened_matcher()
+        asked = await matcher.prepare(request)
         async with self._lock:
-            found = await self._opened_matcher().match(request, context or {}, limit)
+            found = await matcher.match(asked, context or {}, limit)
         return [match for match in found if match.score >= at_least]
 
     async def best(self, request: str, *, context: Mapping[str, Any] | None = None) -> Match | None:

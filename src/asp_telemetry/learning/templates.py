@@ -104,7 +104,8 @@ def _is_id(part: str) -> bool:
 
 
 def _without_values(text: str) -> str:
-    text = text[:_LONGEST_READ]
+    # Neither database takes what is no text: NUL and half surrogates.
+    text = text[:_LONGEST_READ].replace("\0", " ").encode("utf-8", "replace").decode()
     for _ in range(_MOST_ROUNDS):
         found = _one_round(text)
         if found == text:
