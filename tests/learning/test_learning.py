@@ -1,6 +1,9 @@
 """Learning from traces, on both databases: what worked becomes patterns, once; what failed does not."""
 
 import json
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import anyio
@@ -122,6 +125,14 @@ def test_what_is_alike_within_one_run_is_one_pattern(school):
     assert (found.learned, found.merged) == (1, 4)
 
 
+def test_other_requests_stay_patterns_of_their_own(school):
+    """What is asked of the same agent with the same intent, but about something else, is another pattern."""
+    for number, thing in enumerate(("login", "invoice", "upload of files", "login page on phones")):
+        school.execution(name="coordinator", prompt_text=f"fix the {thing}", at=number)
+    found = school.learn()
+    assert (found.learned, found.merged) == (4, 0)
+
+
 def test_many_pages_are_learned_from(school):
     """More traces than fit a page are all learned from."""
     for number in range(230):
@@ -173,6 +184,21 @@ def test_chains_are_found_in_trees(school):
         [top["root_id"]],
     )
     assert row == expected
+
+
+def test_agents_at_work_at_once_are_counted_once(school):
+    """Time in which several called agents work at once is taken off the caller's time once; agents below count as depth."""
+    top = school.execution(name="coordinator", prompt_text="fix the login", seconds=10)
+    first = school.execution(top, name="a", at=1, seconds=4)
+    school.execution(top, name="b", at=2, seconds=4)
+    school.execution(top, name="b", at=3, seconds=1)
+    school.execution(first, name="c", at=2, seconds=1)
+    school.learn()
+    rows = school.rows(
+        "SELECT primary_agent, delegated_agents, delegation_depth, avg_coordination_overhead_ms "
+        "FROM agent_chaining_patterns ORDER BY primary_agent"
+    )
+    assert rows == [("a", ["c"], 1, 3_000), ("coordinator", ["a", "b"], 2, 5_000)]
 
 
 def test_a_failure_lowers_the_rate_of_a_known_chain(school):
@@ -285,6 +311,22 @@ def test_what_was_interrupted_goes_on(school):
     assert school.learn().traces == 50
     found = school.match("refund order 7")
     assert [match.pattern.observations for match in found] == [150]
+
+
+@pytest.mark.crash
+def test_a_killed_run_is_finished_by_the_next(school):
+    """A process that is killed while it learns has learned whole pages or nothing of them; the next run does the rest."""
+    for number in range(250):
+        school.execution(name="coordinator", prompt_text=f"refund order {number}", at=number)
+    code = (
+        "import os, signal; from asp_telemetry.learning import Patterns\n"
+        f"with Patterns.sync({school.url!r}) as patterns:\n"
+        "    patterns.learn(report=lambda found: found.traces > 100 and os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert school.learn().traces == 50
+    assert [match.pattern.observations for match in school.match("refund order 7")] == [250]
 
 
 def test_traces_that_have_just_ended_wait(school):
