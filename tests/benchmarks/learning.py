@@ -89,6 +89,9 @@ async def _measure(url: str, number: int, rounds: int) -> Figures:
         await open_upkeep(url).make()
         async with open_learning(url, read_only=False) as database:
             await _fill(database, number)
+            # As if that had been long ago: what is newer than ten seconds is read at every look.
+            database.sql["age"] = "UPDATE success_patterns SET updated_at = '2026-01-15 09:00:00.000000'"
+            await database.raw("age")
     asked = [request.text for request in requests("test")][:rounds]
     begun = perf_counter()
     async with Patterns(url) as patterns:

@@ -23,7 +23,7 @@ Asked = tuple[str, list[str], list[float]]
 
 # Of an index of vectors, this many are asked for; as many again by their keywords are looked at beside them.
 _CANDIDATES = 200
-_OVERLAP = timedelta(minutes=1)
+_OVERLAP = timedelta(seconds=10)  # twice what anybody waits for a lock
 
 
 class Matcher:

@@ -196,7 +196,6 @@ class Patterns:
         Returns:
             The id of the use.
         """
-        now = now_text()
         expected = match.pattern.avg_duration_ms
         row = {
             "id": str(uuid4()),
@@ -212,10 +211,10 @@ class Patterns:
             "actual_duration_ms": actual_duration_ms,
             "performance_variance": variance(expected, actual_duration_ms),
             "user_feedback": None,
-            "used_at": now,
         }
         database = self._writable()
         async with self._lock, database.writing():
+            row["used_at"] = now = now_text()
             await database.write("insert_usages", [row])
             await database.count_uses([change_of(row, now)])
         return str(row["id"])
