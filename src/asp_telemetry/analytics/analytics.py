@@ -79,7 +79,7 @@ class Analytics:
         found = await self._reader.fetch(sql["root_of"], {"id": asked})
         if not found:
             raise NotRecordedError(
-                f"no execution has the id {str(execution_or_root_id)!r}; take one from `asp-telemetry tail`, from "
+                f"no execution has the id {str(execution_or_root_id)!r}; take one from "
                 "execution_traces.correlation_id, or from span.id"
             )
         of_trace = {"root": str(found[0]["root_id"])}
