@@ -73,13 +73,15 @@ def sent(receiver):
     }
 
 
-def test_what_is_repriced_before_it_is_sent_arrives_with_its_new_cost(host, receiver):
+def test_what_is_repriced_before_it_is_sent_arrives_with_its_new_cost(host, receiver, monkeypatch):
     """While the mirror is away costs are computed anew: it gets the new ones, also of what had no price before."""
     receiver.stop()
+    monkeypatch.setattr("asp_telemetry.writer.follower._OLD_SECONDS", 0.0)
     asp.configure(host.url, auto_migrate=True, otlp=receiver.url, strict=False, replace=True)
     for models in [(KNOWN,), (OWN,), (KNOWN, OWN), (OWN, KNOWN, OWN), ()]:
         host.call(*models)
     assert asp.flush(timeout=20).complete
+    until(lambda: asp.stats()["sinks"]["otlp"]["last_verdict"])
     before = host.costs()
     private = load_private_prices(host.prices("new", (KNOWN, 0.1), (OWN, 7)))
     request = RepriceRequest(since=SINCE, prices=private)

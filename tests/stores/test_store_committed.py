@@ -70,7 +70,7 @@ async def test_an_entry_that_says_the_same_stays_byte_for_byte_as_it_was(store, 
     lane = Lane()
     entries = [
         call(lane, ("m", "0.00003", NOTE), usage='{"model":"m","cost":"0.00003"}', context='{"z":1,"a":2}'),
-        call(lane, ("m", "0.5", NOTE), ("n", "0.25", NOTE)),
+        call(lane, ("m", "0.50", NOTE), ("n", "12345678901.0123456789", NOTE)),
         lane.insert(metric("Latency", "5", "ms")),
         lane.task("T-1"),
     ]

@@ -1,6 +1,7 @@
 """What a mirror's follower knows of one journal: how far it has come, and what is ready to be sent."""
 
 from collections import deque
+from time import monotonic
 from typing import NamedTuple
 
 from asp_telemetry.journal.outlet import Outlet
@@ -53,6 +54,8 @@ class FollowedJournal:
         self.is_recovering = bool(self.progress.in_flight)
         self.not_before = 0.0
         """Until when, on the monotonic clock, nothing of it is sent."""
+        self.read_at = 0.0
+        """When the first record that waits was read, on the monotonic clock."""
 
     def lane(self, number: int) -> FollowedLane:
         """Return what is known of a lane."""
@@ -64,9 +67,24 @@ class FollowedJournal:
 
     def put(self, item: Item) -> None:
         """Put a record behind those that wait."""
+        if not self.queue:
+            self.read_at = monotonic()
         self.queue.append(item)
         self.lanes[item.lane].queued += 1
         self.bytes += len(item.encoded or b"")
+
+    def rewind_if_old(self, seconds: float) -> None:
+        """Read again what has waited for long and was certainly not sent: costs may have been corrected meanwhile.
+
+        Args:
+            seconds: How long is long.
+        """
+        if not self.queue or self.batch or self.is_recovering or monotonic() - self.read_at < seconds:
+            return
+        self.queue.clear()
+        for number in [number for number, lane in self.lanes.items() if lane.queued or lane.ahead]:
+            del self.lanes[number]
+        self.bytes = 0
 
     def take(self) -> Item:
         """Take the first record that waits."""

@@ -39,6 +39,7 @@ _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 30.0
 # Longer than the reader of the drainer waits at a hole: what it has passed can be passed.
 _STUCK_SECONDS = 30.0
+_OLD_SECONDS = 10.0
 _MOST_DIVISIONS = 40
 _GIVEN_UP = "journal_full"
 
@@ -146,6 +147,7 @@ class Follower:
         more = False
         for outlet in owing:
             followed = self.followed(outlet)
+            followed.rewind_if_old(_OLD_SECONDS)
             await self._read(followed)
             if followed.queue and monotonic() >= followed.not_before:
                 more = more or self._is_full(followed)
