@@ -22,6 +22,8 @@ from asp_telemetry.recorder.control import aflush, configure, flush, shutdown, s
 from asp_telemetry.recorder.recorder import FlushResult
 
 if TYPE_CHECKING:
+    from asp_telemetry.agents.finding import afind_agents, find_agents
+    from asp_telemetry.agents.loading import aload_agents, arefresh_agents, load_agents, refresh_agents
     from asp_telemetry.budgets.budget import Budget
     from asp_telemetry.budgets.making import budget
     from asp_telemetry.budgets.warnings import SoftLimitReached
@@ -58,7 +60,10 @@ __all__ = [
     "Task",
     "ThreadPoolExecutor",
     "Transformation",
+    "afind_agents",
     "aflush",
+    "aload_agents",
+    "arefresh_agents",
     "budget",
     "configure",
     "context",
@@ -66,14 +71,17 @@ __all__ = [
     "current_span",
     "endpoint_call",
     "extract",
+    "find_agents",
     "fixing",
     "flush",
     "hook",
     "inject",
+    "load_agents",
     "log_defect",
     "open_pool",
     "propagate",
     "record_bootstrap",
+    "refresh_agents",
     "resolve_defect",
     "routing",
     "shutdown",
@@ -102,13 +110,19 @@ _LATER = {
     "SoftLimitReached": "budgets.warnings",
     "ThreadPoolExecutor": "capture.executor",
     "Transformation": "capture.transformations",
+    "afind_agents": "agents.finding",
+    "aload_agents": "agents.loading",
+    "arefresh_agents": "agents.loading",
     "budget": "budgets.making",
     "count_client_retries": "integrations.client_retries",
     "endpoint_call": "capture.endpoints",
     "extract": "capture.trace_context",
+    "find_agents": "agents.finding",
     "hook": "capture.hooks",
     "inject": "capture.trace_context",
+    "load_agents": "agents.loading",
     "open_pool": "stores.pool",
+    "refresh_agents": "agents.loading",
     "routing": "capture.routing",
     "track_attempts": "integrations.tenacity",
     "track_stream": "capture.tracked_stream",

@@ -88,3 +88,18 @@ class BackupError(AspTelemetryError):
 
 class NotRecordedError(AspTelemetryError):
     """Say that what was asked for is not in the database."""
+
+
+class AgentDefinitionError(AspTelemetryError):
+    """Say what is wrong with files that define agents; nothing of them was loaded.
+
+    Attributes:
+        faults: Each with the attributes `path`, `line` and `message`, in the order of the files.
+    """
+
+    def __init__(self, faults: Any) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.faults,)

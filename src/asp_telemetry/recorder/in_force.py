@@ -21,6 +21,16 @@ def put_in_force(settings: "Settings") -> None:
     settle()
 
 
+def settings_in_force() -> "Settings":
+    """Return the settings of the newest block that records apart, else those of the program, else of its environment."""
+    from asp_telemetry.settings import resolve  # noqa: PLC0415 - whoever asks a database can wait for it
+
+    block = routing.newest()
+    if block is not None:
+        return block.settings
+    return resolve({"writer": False}) if _in_force is None else _in_force
+
+
 def settle() -> None:
     """Apply the settings of the newest block that records apart, else those of the program."""
     from asp_telemetry.settings import resolve  # noqa: PLC0415 - whoever has settings has imported it
