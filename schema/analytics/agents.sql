@@ -11,5 +11,4 @@ WHERE is_active AND status = 'active';
 SELECT
   agent_name AS name, agent_version AS version, agent_type AS type, domain, capabilities, is_active AS active, status,
   success_rate, quality_score, avg_execution_time_ms, registry_path AS path, last_loaded_at
-FROM agent_definitions
-ORDER BY agent_name, agent_version;
+FROM agent_definitions;

@@ -150,7 +150,9 @@ class _Reading:
         found = self.text(key, required=required)
         if found is None or found in allowed:
             return found
-        self.fault(line_of(self._document.nodes[key]), f"{key} {found!r} is unknown; write {_listed(allowed)}")
+        self.fault(
+            line_of(self._document.nodes[key]), f"{key} {found!r} is unknown; write {_listed(allowed)}"
+        )
         return None
 
     def texts(self, key: str) -> tuple[str, ...] | None:
@@ -167,7 +169,9 @@ class _Reading:
         if node is None:
             return {}
         if not isinstance(self._document.content["context"], dict):
-            self.fault(line_of(node), "context is no mapping; write `language: [python, rust]` and so on under it")
+            self.fault(
+                line_of(node), "context is no mapping; write `language: [python, rust]` and so on under it"
+            )
             return {}
         found = {}
         for key, value in node.value:
@@ -182,10 +186,14 @@ class _Reading:
         self, node: Any, key: str, longest: int, check: Callable[[str], str | None] | None = None
     ) -> tuple[str, ...] | None:
         if not is_list(node):
-            self.fault(line_of(node), f"{key} is no list; write one entry per line behind a dash, or [one, two]")
+            self.fault(
+                line_of(node), f"{key} is no list; write one entry per line behind a dash, or [one, two]"
+            )
             return None
         if len(node.value) > _MAX_ENTRIES:
-            self.fault(line_of(node), f"{key} has {len(node.value)} entries; at most {_MAX_ENTRIES} are taken")
+            self.fault(
+                line_of(node), f"{key} has {len(node.value)} entries; at most {_MAX_ENTRIES} are taken"
+            )
             return None
         entries: dict[str, None] = {}
         for item in node.value:
@@ -200,11 +208,16 @@ class _Reading:
     def _checked(self, node: Any, key: str, longest: int, *, one_line: bool = True) -> str | None:
         """Return a text, or a number as it was written; note what is wrong with it."""
         if not is_text(node) and (key == "name" or not is_number(node)):
-            self.fault(line_of(node), f"{key} {described(node)} is no text; write it in quotes if it is meant as one")
+            self.fault(
+                line_of(node), f"{key} {described(node)} is no text; write it in quotes if it is meant as one"
+            )
             return None
         text = str(node.value).strip() if not one_line else str(node.value)
         if not text.strip() or (one_line and not text.isprintable()):
-            self.fault(line_of(node), f"{key} {text[:60]!r} is empty or has control characters; write one line of text")
+            self.fault(
+                line_of(node),
+                f"{key} {text[:60]!r} is empty or has control characters; write one line of text",
+            )
             return None
         if len(text) > longest:
             self.fault(line_of(node), f"{key} has {len(text)} characters; at most {longest} are taken")

@@ -122,7 +122,9 @@ def _documents(path: Path, text: str, faults: Faults) -> Iterator[Document | Non
         faults.add(path, refusal.line, str(refusal))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        faults.add(path, None if mark is None else mark.line + 1, f"is no YAML: {error.problem or error.context}")
+        faults.add(
+            path, None if mark is None else mark.line + 1, f"is no YAML: {error.problem or error.context}"
+        )
     except yaml.reader.ReaderError as error:
         faults.add(path, text.count("\n", 0, error.position) + 1, f"is no YAML: {error.reason}")
     finally:
@@ -157,7 +159,7 @@ def _plain(node: Any, loader: Any, depth: int, left: list[int]) -> Any:
             node, f"has more than {_MAX_VALUES} values, aliases counted each time; write less"
         )
     if depth > _MAX_DEPTH:
-        raise _RefusedError(node, f"contains itself, or is nested too deeply through aliases; write it out")
+        raise _RefusedError(node, "contains itself, or is nested too deeply through aliases; write it out")
     if is_list(node):
         return [_plain(item, loader, depth + 1, left) for item in node.value]
     if node.tag == f"{_TAG}map":
@@ -184,13 +186,17 @@ def _scalar(node: Any, loader: Any) -> Any:
         return _storable(node)
     if node.tag not in _NUMBERS and node.tag not in {f"{_TAG}bool", f"{_TAG}null"}:
         tag = node.tag.removeprefix(_TAG)
-        raise _RefusedError(node, f"the tag {tag!r} is not understood; write texts, numbers, lists and mappings")
+        raise _RefusedError(
+            node, f"the tag {tag!r} is not understood; write texts, numbers, lists and mappings"
+        )
     try:
         value = loader.construct_object(node)
     except ValueError:
         value = math.nan
     if isinstance(value, float) and not math.isfinite(value):
-        raise _RefusedError(node, f"{node.value[:40]!r} is a number that JSON lacks; write it as text, in quotes")
+        raise _RefusedError(
+            node, f"{node.value[:40]!r} is a number that JSON lacks; write it as text, in quotes"
+        )
     return value
 
 

@@ -66,7 +66,9 @@ def _files(paths: Iterable[Path], faults: Faults) -> list[Path]:
         elif path.is_file():
             found[path] = None
         else:
-            faults.add(path, None, "is no file and no folder; load the folder to deactivate what was removed from it")
+            faults.add(
+                path, None, "is no file and no folder; load the folder to deactivate what was removed from it"
+            )
     return list(found)
 
 

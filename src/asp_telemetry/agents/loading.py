@@ -112,7 +112,9 @@ async def arefresh_agents(url: str | None = None, *, days: float = _WINDOW_DAYS)
         days: As for `refresh_agents`.
     """
     if not 0 < days <= _MAX_DAYS:
-        raise ConfigurationError(f"days={days} is no time to look back; write a number above 0, at most {_MAX_DAYS}")
+        raise ConfigurationError(
+            f"days={days} is no time to look back; write a number above 0, at most {_MAX_DAYS}"
+        )
     database = chosen_database(url)
     async with open_registry(database, create=False) as registry, registry.writing():
         measured = await registry.refresh(_days_ago(days))

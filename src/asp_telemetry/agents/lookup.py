@@ -97,7 +97,9 @@ def _lookup(found: Rows[CandidateRow], before: Lookup | None) -> Lookup:
             owners.setdefault(pattern, []).append(place)
     texts = tuple(owners)
     # Compiling takes most of the time, and patterns seldom change.
-    patterns = before.patterns if before is not None and before.patterns.patterns == texts else _compiled(texts)
+    patterns = (
+        before.patterns if before is not None and before.patterns.patterns == texts else _compiled(texts)
+    )
     return Lookup(
         tuple(Candidate.of(row) for row in rows), patterns, tuple(map(tuple, owners.values())), monotonic()
     )

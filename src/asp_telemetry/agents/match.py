@@ -48,7 +48,9 @@ class AgentMatch:
     @property
     def reason(self) -> str:
         """Say in one sentence why."""
-        return "; ".join(f"{name} {getattr(self, name):.2f}: {said}" for name, said in self.explanation.items())
+        return "; ".join(
+            f"{name} {getattr(self, name):.2f}: {said}" for name, said in self.explanation.items()
+        )
 
     @property
     def strategy(self) -> str:
@@ -71,10 +73,11 @@ class AgentMatches(Rows[AgentMatch]):
 
     cache_hit: bool = False
     age_seconds: float = 0.0
-    took: Mapping[str, float] = {}  # noqa: RUF012 - never changed in place
+    took: Mapping[str, float] = {}
 
     def alternatives(self) -> list[dict[str, Any]]:
         """Return all but the best, as `asp.routing(...).choose` takes them."""
         return [
-            {"agent": match.agent, "confidence": match.confidence, "reason": match.reason} for match in self[1:]
+            {"agent": match.agent, "confidence": match.confidence, "reason": match.reason}
+            for match in self[1:]
         ]

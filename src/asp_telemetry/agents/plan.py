@@ -77,8 +77,7 @@ def make_plan(definitions: Iterable[Definition], known: Sequence[Known], paths: 
     loaded = {definition.name: definition for definition in definitions}
     write, keep = [], []
     told: dict[str, list[AgentVersion]] = {
-        name: []
-        for name in ("added", "changed", "unchanged", "reactivated", "superseded", "vanished")
+        name: [] for name in ("added", "changed", "unchanged", "reactivated", "superseded", "vanished")
     }
     for definition in loaded.values():
         one = held.get((definition.name, definition.version))

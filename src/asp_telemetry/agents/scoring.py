@@ -105,7 +105,9 @@ def explained(
         parts = (f"has {_listed(able)}" if able else "", f"lacks {_listed(lacking)}" if lacking else "")
         said["capability"] = ", ".join(part for part in parts if part)
     elif able is not None:
-        said["capability"] = f"the text speaks of {able[0]}" if able else "the text names none of its capabilities"
+        said["capability"] = (
+            f"the text speaks of {able[0]}" if able else "the text names none of its capabilities"
+        )
     row = candidate.row
     known = [
         f"{name} {figure:.2f}"

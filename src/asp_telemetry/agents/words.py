@@ -39,7 +39,12 @@ def stem(word: str) -> str:
         return word
     for ending in _ENDINGS:
         rest = word.removesuffix(ending)
-        if rest != word and len(rest) >= _SHORTEST and not _VOWELS.isdisjoint(rest) and not word.endswith("ss"):
+        if (
+            rest != word
+            and len(rest) >= _SHORTEST
+            and not _VOWELS.isdisjoint(rest)
+            and not word.endswith("ss")
+        ):
             word = rest
             break
     if len(word) > _SHORTEST and word[-1] == word[-2]:

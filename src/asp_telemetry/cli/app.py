@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "asp_telemetry.cli.serve",
     "stats": "asp_telemetry.cli.stats",
     "trace": "asp_telemetry.cli.trace",
+    "agents": "asp_telemetry.cli.agents",
     "doctor": "asp_telemetry.cli.doctor",
     "maintain": "asp_telemetry.cli.maintain",
     "copy": "asp_telemetry.cli.copy",
