@@ -74,7 +74,10 @@ WITH outcomes AS (
     round(coalesce(
       max(rate) FILTER (WHERE source = 1), max(rate) FILTER (WHERE source = 2), max(rate) FILTER (WHERE source = 3)
     ), 4) AS rate,
-    least(round(coalesce(max(ms) FILTER (WHERE source = 1), max(ms) FILTER (WHERE source = 2))), 2147483647)::int AS ms
+    -- LEAST leaves out what is NULL
+    (SELECT least(round(found), 2147483647)::int
+     FROM (SELECT coalesce(max(ms) FILTER (WHERE source = 1), max(ms) FILTER (WHERE source = 2)) AS found) AS times
+     WHERE found IS NOT NULL) AS ms
   FROM qualities JOIN figures USING (agent)
   GROUP BY qualities.agent, qualities.quality
 )

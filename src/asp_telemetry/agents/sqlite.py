@@ -1,5 +1,6 @@
 """Changes the registry of agents in an SQLite file."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ import aiosqlite
 import anyio
 
 from asp_telemetry.agents.database import RegistryDatabase, Row
-from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.errors import RowRefusedError, StoreUnavailableError
 from asp_telemetry.migrations import SqliteTarget, store_errors
 from asp_telemetry.stores.sqlite_connection import open_database
 
@@ -23,10 +24,16 @@ class SqliteRegistry(RegistryDatabase):
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `agents.sql` by its name."""
-        with store_errors(self._path):
-            async with self._connection.execute(self.sql[statement], values) as cursor:
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+        try:
+            with store_errors(self._path):
+                async with self._connection.execute(self.sql[statement], values) as cursor:
+                    names = [column[0] for column in cursor.description or ()]
+                    return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+        except sqlite3.IntegrityError as error:
+            # Somebody's own trigger or index: what is written has been checked against ours.
+            raise RowRefusedError(
+                f"{self._path}: {error}; remove what refuses it, or change the definition"
+            ) from error
 
     def writing(self) -> AbstractAsyncContextManager[None]:
         """Hold the write lock; commit at the end, roll back on an error."""
