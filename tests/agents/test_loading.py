@@ -9,6 +9,7 @@ import pytest
 
 import asp_telemetry as asp
 from asp_telemetry.agents import AgentVersion
+from asp_telemetry.cli.app import run
 from asp_telemetry.errors import AgentDefinitionError, ConfigurationError, MigrationError
 
 
@@ -201,7 +202,7 @@ def test_what_makes_no_sense_is_refused(sqlite_database, folder):
         asyncio.run(asp.arefresh_agents(sqlite_database.url))
 
 
-def test_who_writes_as_a_service_may_load(postgres_server, registry_of_owner, folder):
+def test_who_writes_as_a_service_may_load(registry_of_owner, folder):
     """A login that is a member of service_role loads and measures; one of an ordinary user finds, and may not load."""
     owner, service, reader = registry_of_owner
     folder.agent("a", triggers="[fix]")
@@ -213,9 +214,7 @@ def test_who_writes_as_a_service_may_load(postgres_server, registry_of_owner, fo
 
 
 @pytest.fixture
-def registry_of_owner(postgres_server, postgres_url, monkeypatch):
-    from asp_telemetry.cli.app import run
-
+def registry_of_owner(postgres_server, postgres_url):
     assert run(["migrate", "up", "--database", postgres_url]) == 0
     schema = postgres_url.split("//")[1].split("@", maxsplit=1)[0]
     names = []

@@ -148,6 +148,15 @@ def test_table_of_hooks_is_complete() -> None:
     assert "records taken down: 24 of 24" in output
 
 
+def test_look_ups_of_agents_are_measured_on_both_databases() -> None:
+    """A router's look-up is shown for both databases, with the registry in memory and read anew."""
+    output = run("registry.py")
+    for database in ("SQLite", "PostgreSQL"):
+        for how in ("registry in memory", "registry read anew"):
+            assert f"{database}, short request, {how}, median ms" in output
+    assert "not measured" not in output
+
+
 def test_import_table_is_complete() -> None:
     """What an import costs is shown, and it brings along none of the heavy modules."""
     output = run("imports.py")

@@ -51,6 +51,9 @@ class Candidate:
         capabilities: What it can do.
         context: What it fits: texts without their case, by name without its case.
         historical: How well it has done so far, from 0 to 1; 0.5 while nothing is known.
+        can: The stems of each capability.
+        words: The stems of all its phrases: a text with none of them names nothing of it.
+        has_unspaced: Whether a trigger may stand in a text without being words of it.
     """
 
     row: CandidateRow
@@ -60,6 +63,8 @@ class Candidate:
     context: dict[str, frozenset[str]]
     historical: float
     can: frozenset[tuple[str, ...]] = field(repr=False)
+    words: frozenset[str] = field(repr=False)
+    has_unspaced: bool = field(repr=False)
 
     @classmethod
     def of(cls, row: CandidateRow) -> "Candidate":
@@ -74,16 +79,18 @@ class Candidate:
         if row.domain is not None:
             context.setdefault("domain", frozenset({row.domain.casefold()}))
         context.setdefault("type", frozenset({row.type.casefold()}))
-        capabilities = _phrases(row.capabilities)
+        name, triggers, capabilities = Phrase.of(row.name), _phrases(row.triggers), _phrases(row.capabilities)
         known = [float(figure) for figure in (row.success_rate, row.quality_score) if figure is not None]
         return cls(
             row,
-            Phrase.of(row.name),
-            _phrases(row.triggers),
+            name,
+            triggers,
             capabilities,
             context,
             round(sum(known) / len(known), 4) if known else 0.5,
             frozenset(phrase.words for phrase in capabilities),
+            frozenset(word for phrase in (name, *triggers, *capabilities) for word in phrase.words),
+            not all(phrase.text.isascii() for phrase in (name, *triggers)),
         )
 
 

@@ -1,18 +1,19 @@
 """The registry in memory: read once in a while, compared with requests without asking the database again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from asp_telemetry.agents.candidate import Candidate, CandidateRow
 from asp_telemetry.agents.patterns import Patterns
-from asp_telemetry.analytics.rows import Rows, read_rows
+from asp_telemetry.analytics.rows import read_rows
 from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.guard import note
 from asp_telemetry.recorder.in_force import settings_in_force
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.stores.reader import open_reader
+from asp_telemetry.stores.reader import Found, open_reader
 from asp_telemetry.stores.statements import load_statements
 
 
@@ -25,12 +26,14 @@ class Lookup:
         patterns: The patterns of all of them, each once.
         owners: By the place of a pattern, the places of the agents that have it.
         read_at: When it was read, on the monotonic clock.
+        read: What the database returned of each agent, by the id of its definition, and what was made of it.
     """
 
     candidates: tuple[Candidate, ...]
     patterns: Patterns
     owners: tuple[tuple[int, ...], ...]
     read_at: float
+    read: dict[str, tuple[tuple[Any, ...], Candidate]] = field(repr=False)
 
 
 _kept: dict[str, Lookup] = {}
@@ -75,7 +78,7 @@ async def read_lookup(database: str) -> Lookup:
     reader = open_reader(database)
     try:
         sql = load_statements(schema_directory("analytics") / "agents.sql")["candidates"]
-        rows = read_rows(CandidateRow, await reader.fetch(sql, {}))
+        rows = await reader.fetch(sql, {})
     except StoreUnavailableError as error:
         if before is None:
             raise
@@ -88,21 +91,34 @@ async def read_lookup(database: str) -> Lookup:
     return found
 
 
-def _lookup(found: Rows[CandidateRow], before: Lookup | None) -> Lookup:
+def _lookup(found: Found, before: Lookup | None) -> Lookup:
+    # Taking a definition apart takes a hundred times as long as seeing that it is as it was.
+    earlier = {} if before is None else before.read
+    read = {}
+    for row in found:
+        values = tuple(row)
+        name = str(row["definition_id"])
+        known = earlier.get(name)
+        if known is None or known[0] != values:
+            [changed] = read_rows(CandidateRow, [row])
+            known = values, Candidate.of(changed)
+        read[name] = known
     # Sorted here, because databases sort texts each in its own way.
-    rows = sorted(found, key=lambda row: (row.name, row.version, row.definition_id))
+    candidates = sorted((candidate for _, candidate in read.values()), key=_order)
     owners: dict[str, list[int]] = {}
-    for place, row in enumerate(rows):
-        for pattern in dict.fromkeys(row.trigger_patterns or ()):
+    for place, candidate in enumerate(candidates):
+        for pattern in dict.fromkeys(candidate.row.trigger_patterns or ()):
             owners.setdefault(pattern, []).append(place)
     texts = tuple(owners)
     # Compiling takes most of the time, and patterns seldom change.
     patterns = (
         before.patterns if before is not None and before.patterns.patterns == texts else _compiled(texts)
     )
-    return Lookup(
-        tuple(Candidate.of(row) for row in rows), patterns, tuple(map(tuple, owners.values())), monotonic()
-    )
+    return Lookup(tuple(candidates), patterns, tuple(map(tuple, owners.values())), monotonic(), read)
+
+
+def _order(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.row.name, candidate.row.version, candidate.row.definition_id
 
 
 def _compiled(texts: Sequence[str]) -> Patterns:

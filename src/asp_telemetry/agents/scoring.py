@@ -29,7 +29,9 @@ def trigger_score(candidate: Candidate, request: Request, patterns: Sequence[str
         The score from 0 to 1, and the signs.
     """
     doubt = 1.0
-    signs = []
+    signs: list[str] = []
+    if not patterns and not _may_be_in(candidate, request):
+        return 0.0, signs
     if _stands_in(candidate.name, request) == PHRASE:
         doubt *= 1 - NAME
         signs.append("its name")
@@ -79,6 +81,8 @@ def capability_score(candidate: Candidate, request: Request) -> tuple[float, lis
         able = [phrase.text for phrase in request.capabilities if phrase.words in candidate.can]
         return round(len(able) / len(request.capabilities), 4), able
     best, named = 0.0, ""
+    if not _may_be_in(candidate, request):
+        return best, []
     for phrase in candidate.capabilities:
         share = sum(word in request.words for word in phrase.words) / len(phrase.words)
         if share > best:
@@ -118,9 +122,14 @@ def explained(
     return said
 
 
+def _may_be_in(candidate: Candidate, request: Request) -> bool:
+    """Tell at once of most agents that a text has nothing to do with them."""
+    return candidate.has_unspaced or not candidate.words.isdisjoint(request.words)
+
+
 def _stands_in(phrase: Phrase, request: Request) -> float:
     """Say how a phrase stands in a text: in one piece, apart, or (0) not at all."""
-    if not all(word in request.words for word in phrase.words):
+    if not request.words.issuperset(phrase.words):
         # Languages without spaces between words have no words to compare.
         whole = not phrase.text.isascii() and phrase.text.lower() in request.text.lower()
         return PHRASE if whole else 0.0
