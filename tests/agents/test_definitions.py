@@ -1,14 +1,16 @@
 """Files that define agents: what is accepted, and what is said of everything else."""
 
 import pickle
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asp_telemetry.agents import documents, patterns
 from asp_telemetry.agents.faults import Faults
 from asp_telemetry.agents.files import absolute_paths, read_paths
-from asp_telemetry.errors import AgentDefinitionError
+from asp_telemetry.errors import AgentDefinitionError, ConfigurationError
 
 WHOLE = """
 name: debugger
@@ -215,3 +217,32 @@ def test_faults_travel(folder):
 def test_no_faults_raise_nothing():
     """Nothing wrong, nothing raised."""
     Faults().raise_if_any()
+
+
+def test_links_are_followed_and_never_in_a_circle(folder, tmp_path):
+    """A link to a folder is read like the folder; one that leads back is harmless; one to nothing is told."""
+    folder.write("real/a.yaml", "name: a\ntype: specialist")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "b.yaml").write_text("name: b\ntype: specialist")
+    (folder.path / "linked").symlink_to(elsewhere)
+    (folder.path / "real" / "back").symlink_to(folder.path)
+    agents, files = read(folder.path)
+    assert sorted(agent.name for agent in agents) == ["a", "b"]
+    assert files == 2
+    (folder.path / "c.yaml").symlink_to(folder.path / "gone.yaml")
+    [(name, _, said)] = faults_of(folder.path)
+    assert (name, "link to nothing" in said) == ("c.yaml", True)
+
+
+@pytest.mark.parametrize("module", ["re2", "yaml"])
+def test_a_missing_library_is_named(folder, monkeypatch, module):
+    """Without the extra, the message says what to install."""
+    for cached in (documents._yaml, patterns._re2):
+        cached.cache_clear()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError, match=r'pip install "asp-telemetry\[agents\]"'):
+        read(folder.write("a.yaml", "name: a\ntype: specialist\ntrigger_patterns: [a]"))
+    monkeypatch.undo()
+    for cached in (documents._yaml, patterns._re2):
+        cached.cache_clear()

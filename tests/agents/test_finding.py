@@ -239,3 +239,20 @@ def test_the_configured_database_is_asked(configured, folder):
     asp.load_agents(folder.path)
     assert configured.rows("SELECT agent_name FROM agent_definitions")[0]["agent_name"] == "here"
     assert [match.agent for match in asp.find_agents("fix")] == ["here"]
+
+
+def test_a_block_that_records_apart_has_a_registry_of_its_own(configured, folder):
+    """Inside `capture()` agents are loaded into, and found in, the block's database alone."""
+    folder.agent("here", triggers="[fix]")
+    with capture() as recording:
+        asp.load_agents(folder.path)
+        assert [match.agent for match in asp.find_agents("fix")] == ["here"]
+        assert len(recording.rows("SELECT * FROM agent_definitions")) == 1
+    asp.load_agents([folder.write("other.yaml", "name: other\ntype: specialist")])
+    assert asp.find_agents("fix") == []
+
+
+def test_a_context_that_is_none_is_refused(team):
+    """A context that is no mapping is a mistake of the program, and the message shows what to write."""
+    with pytest.raises(asp.ConfigurationError, match="context='python' is no mapping"):
+        found(team, context="python")

@@ -81,13 +81,16 @@ async def open_registry(url: str, *, create: bool) -> AsyncIterator[RegistryData
 def _row(definition: Definition) -> Row:
     """Return what is stored of a definition: the texts that routers compare as they are, the rest without secrets."""
     kept = content(definition.content)
-    metadata = {"description": definition.description, "context": definition.context, "line": definition.line}
+    # What routers compare is stored as it is, like the triggers.
+    metadata = {
+        "description": content(definition.description), "context": definition.context, "line": definition.line,
+    }  # fmt: skip
     return {
         "name": definition.name,
         "version": definition.version,
         "type": definition.type,
         "content": {} if kept is None else kept,
-        "metadata": content({key: value for key, value in metadata.items() if value}),
+        "metadata": {key: value for key, value in metadata.items() if value},
         "capabilities": definition.capabilities,
         "domain": definition.domain,
         "triggers": definition.triggers,

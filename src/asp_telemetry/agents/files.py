@@ -77,10 +77,20 @@ def _in_folder(folder: Path, faults: Faults) -> list[Path]:
         faults.add(Path(error.filename), None, f"cannot be read: {error.strerror}")
 
     found = []
-    for place, folders, names in os.walk(folder, onerror=refuse):
+    seen = set()
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        # Links to folders are followed, and may lead in a circle.
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(place, name)
-            if path.suffix.lower() in _SUFFIXES and not name.startswith(".") and path.is_file():
+            if path.suffix.lower() not in _SUFFIXES or name.startswith("."):
+                continue
+            if path.is_file():
                 found.append(path)
+            else:  # left out silently, its agents would be deactivated
+                faults.add(path, None, "is no file, or a link to nothing; remove it, or put the file there")
     return sorted(found)

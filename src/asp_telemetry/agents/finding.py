@@ -10,6 +10,7 @@ from asp_telemetry.agents.lookup import Lookup, chosen_database, kept, read_look
 from asp_telemetry.agents.match import AgentMatch, AgentMatches
 from asp_telemetry.agents.request import Request
 from asp_telemetry.agents.scoring import capability_score, context_score, explained, trigger_score
+from asp_telemetry.capture.encoder import shown
 from asp_telemetry.capture.routing import WEIGHTS
 from asp_telemetry.errors import ConfigurationError
 
@@ -53,7 +54,7 @@ def find_agents(
         The agents, each with the parts of its confidence and what they are based on; and how long it took.
 
     Raises:
-        ConfigurationError: If `limit` is below 1, or the database's driver is not installed.
+        ConfigurationError: If `limit` is below 1, `context` no mapping, or the database's driver is not installed.
         StoreUnavailableError: If the registry cannot be read, and never was by this process.
 
     Example:
@@ -114,6 +115,10 @@ def _asked(
 ) -> tuple[str, Request]:
     if limit < 1:
         raise ConfigurationError(f"limit={limit} finds nothing; write 1 or more")
+    if context is not None and not isinstance(context, Mapping):
+        raise ConfigurationError(
+            f"context={shown(context)} is no mapping; write names and values, such as {{'language': 'python'}}"
+        )
     return chosen_database(url), Request.of(text, capabilities, context)
 
 
