@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-import asyncpg
 
 from asp_telemetry.agents.database import RegistryDatabase, Row
 from asp_telemetry.database_url import destination_of
@@ -15,10 +14,9 @@ from asp_telemetry.stores.postgres_connection import (
     prepare_schema,
     statements,
 )
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 
 _COMMAND_SECONDS = 300.0  # the figures of a month of executions
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class PostgresRegistry(RegistryDatabase):
@@ -33,7 +31,7 @@ class PostgresRegistry(RegistryDatabase):
         """Run a statement of `agents.sql` by its name."""
         try:
             return [dict(row) for row in await self._connection.fetch(self.sql[statement], *values)]
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
 
     @asynccontextmanager
@@ -44,7 +42,7 @@ class PostgresRegistry(RegistryDatabase):
             await self._connection.execute(self.sql["be_the_only_one"])
             yield
             await self._connection.execute("COMMIT")
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
         finally:
             with anyio.CancelScope(shield=True):

@@ -4,19 +4,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import anyio
-import asyncpg
 
 from asp_telemetry.backups.manifest import RowSum, TableSum
 from asp_telemetry.records import RECORDS, SchemaMigration
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.postgres_connection import Connection
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 from asp_telemetry.stores.statements import load_statements
 
 # The ledger says how the tables came to be; a restored database has one of its own, which is checked against the manifest.
 TABLES = tuple(record.table for record in RECORDS if record is not SchemaMigration)
 COMMAND_SECONDS = 24 * 3600.0
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 Columns = dict[str, tuple[str, ...]]
 Lines = AsyncIterator[list[bytes]]
@@ -50,7 +48,7 @@ def server_errors(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except _TROUBLE as error:
+    except TROUBLE as error:
         raise unavailable(error, name) from error
 
 

@@ -18,7 +18,7 @@ from asp_telemetry.errors import MigrationError, RowRefusedError, StoreUnavailab
 from asp_telemetry.migrations import Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, prepare_schema
-from asp_telemetry.stores.postgres_failures import explained
+from asp_telemetry.stores.postgres_failures import TROUBLE, explained
 from asp_telemetry.stores.statements import load_statements
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Sorting a big table before its first row, or waiting for the disk, may take long; a dead network is told by TCP.
 _COMMAND_SECONDS = 3600.0
 # The driver calls it an internal error when it learns of a lost connection only as it is used again.
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _COPY_LINE = re.compile(r"\bCOPY \w+, line (\d+)")
 _PIECE = 100
 _KEY_TYPES = {"integer": "bigint", "uuid": "uuid"}
@@ -248,7 +247,7 @@ class PostgresDatabase:
                 f"{self.name}: {error}; a copy needs every row: connect as the owner of the tables, or as a user with "
                 "BYPASSRLS to read them"
             ) from error
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise explained(error, self.name) from error
 
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-import asyncpg
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.importing.ledger import Ledger, Row
@@ -15,9 +14,7 @@ from asp_telemetry.stores.postgres_connection import (
     prepare_schema,
     reading,
 )
-from asp_telemetry.stores.postgres_failures import unavailable
-
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 
 
 class PostgresLedger(Ledger):
@@ -33,7 +30,7 @@ class PostgresLedger(Ledger):
         try:
             async with reading(self._connection):
                 return [dict(row) for row in await self._connection.fetch(self.sql[statement], *values)]
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
 
 

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import asyncpg
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.learning.database import LearningDatabase, Row, as_json
@@ -18,13 +17,12 @@ from asp_telemetry.stores.postgres_connection import (
     reading,
     statements,
 )
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 
 if TYPE_CHECKING:
     from asp_telemetry.learning.embedding import Vectors
 
 _COMMAND_SECONDS = 300.0  # a page may meet a table whose statistics are old
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 # An array of one dimension as PostgreSQL sends it: dimensions, flags, type of element, length, lower bound; each element
 # with its length before it (https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c, array_send).
 _HEADER_BYTES = 20
@@ -97,7 +95,7 @@ class PostgresLearning(LearningDatabase):
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
 
 

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Any
 
 import anyio
-import asyncpg
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.repricing.database import RepricingDatabase, Row
@@ -17,10 +16,9 @@ from asp_telemetry.stores.postgres_connection import (
     reading,
     statements,
 )
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 
 _COMMAND_SECONDS = 300.0  # a page may meet a table whose statistics are old
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class PostgresRepricing(RepricingDatabase):
@@ -81,7 +79,7 @@ class PostgresRepricing(RepricingDatabase):
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
 
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-import asyncpg
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.retention.database import Row, sql
@@ -15,7 +14,7 @@ from asp_telemetry.stores.postgres_connection import (
     prepare_schema,
     statements,
 )
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 
 # A batch may meet a table whose statistics are old; a writer never waits for this one longer than its own lock timeout.
 _COMMAND_SECONDS = 900.0
@@ -33,7 +32,7 @@ class PostgresRetention:
         """Run a statement of `retention.sql` by its name."""
         try:
             return [dict(row) for row in await self._connection.fetch(self._sql[statement], *values)]
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
 
     async def move_traces(self, cutoff: str, trees: int) -> int:
@@ -49,7 +48,7 @@ class PostgresRetention:
             await self._connection.execute(begin)
             yield
             await self._connection.execute("COMMIT")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
         finally:
             with anyio.CancelScope(shield=True):

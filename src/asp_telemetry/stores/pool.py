@@ -13,9 +13,7 @@ import asyncpg
 from asp_telemetry.database_url import absolute_database, destination_of, is_sqlite
 from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
 from asp_telemetry.stores.postgres_connection import CONNECT_SECONDS, Connection, check_version, reading
-from asp_telemetry.stores.postgres_failures import URL_FAULTS, unavailable, unusable_url
-
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+from asp_telemetry.stores.postgres_failures import TROUBLE, URL_FAULTS, unavailable, unusable_url
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class ReadPool:
                 check_version(connection, self._name)
         except URL_FAULTS as error:
             raise unusable_url(error, self._name) from error
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
         return self
 
@@ -96,7 +94,7 @@ class ReadPool:
                 f"{self._name}: no connection became free in time, {self._pool.get_size()} are in use; "
                 "give them back sooner, or open the pool with a greater max_size"
             ) from error
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise unavailable(error, self._name) from error
         self._acquired += 1
         self._slowest = max(self._slowest, (perf_counter() - begun) * 1000)
@@ -120,7 +118,7 @@ class ReadPool:
         try:
             async with asyncio.timeout(timeout), self.acquire(timeout=timeout) as connection:
                 version = str(await connection.fetchval("SHOW server_version"))
-        except (*_TROUBLE, StoreUnavailableError) as trouble:
+        except (*TROUBLE, StoreUnavailableError) as trouble:
             error = str(trouble) or type(trouble).__name__
         milliseconds = round((perf_counter() - begun) * 1000, 3)
         return PoolHealth(error is None, milliseconds, version, error)

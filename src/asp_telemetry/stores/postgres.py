@@ -19,21 +19,13 @@ from asp_telemetry.stores.postgres_connection import (
     reading,
     statements,
 )
-from asp_telemetry.stores.postgres_failures import explained
+from asp_telemetry.stores.postgres_failures import TROUBLE, explained
 from asp_telemetry.stores.postgres_rows import arrays_of, copy_lines, facts_json, filled, used_columns
 from asp_telemetry.stores.routing import router_metrics
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
 from asp_telemetry.writer.efforts import efforts
 
-_TROUBLE = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    ValueError,
-    TypeError,
-    OverflowError,
-)
+_REFUSED = (*TROUBLE, ValueError, TypeError, OverflowError)
 # After these the connection still answers.
 _HEALTHY = (
     asyncpg.PostgresError,
@@ -336,12 +328,12 @@ class PostgresStore:
     async def _roll_back(self, connection: Connection) -> None:
         try:
             await connection.execute(self._sql["roll_back"], timeout=_ROLL_BACK_SECONDS)
-        except _TROUBLE:
+        except _REFUSED:
             connection.terminate()
 
     @asynccontextmanager
     async def _explaining(self) -> AsyncIterator[None]:
         try:
             yield
-        except _TROUBLE as error:
+        except _REFUSED as error:
             raise explained(error, self._name) from error

@@ -4,22 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.stores.committed import CommittedRows, Row
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, reading
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 
 _SECONDS = 10.0
-# InternalClientError is what a statement gets where the server has just cut the connection.
-_TROUBLE = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    asyncpg.InternalClientError,
-    TimeoutError,
-)
 _Question = tuple[str, tuple[Any, ...]]
 
 
@@ -55,11 +45,11 @@ class PostgresCommitted(CommittedRows):
                 if self._connection is not None:
                     try:
                         return await self._ask(self._connection, questions)
-                    except _TROUBLE:
+                    except TROUBLE:
                         await self.close()
                 self._connection = await connect(self._url, command_seconds=_SECONDS)
                 return await self._ask(self._connection, questions)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 await self.close()
                 raise unavailable(error, destination_of(self._url)) from error
 

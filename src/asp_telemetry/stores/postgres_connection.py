@@ -12,7 +12,7 @@ from asp_telemetry.database_url import destination_of, pasteable
 from asp_telemetry.errors import MigrationError
 from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.stores.postgres_failures import URL_FAULTS, unavailable, unusable_url
+from asp_telemetry.stores.postgres_failures import TROUBLE, URL_FAULTS, unavailable, unusable_url
 from asp_telemetry.stores.statements import load_statements
 
 OLDEST_SERVER = 15
@@ -57,7 +57,7 @@ async def connect(url: str, *, command_seconds: float | None = None) -> Connecti
         )
     except URL_FAULTS as error:
         raise unusable_url(error, name) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except TROUBLE as error:
         raise unavailable(error, name) from error
     try:
         check_version(connection, name)
@@ -73,7 +73,7 @@ async def disconnect(connection: Connection) -> None:
         return
     try:
         await connection.close(timeout=_CLOSE_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, asyncio.CancelledError):
+    except (*TROUBLE, asyncio.CancelledError):
         connection.terminate()
 
 
@@ -85,7 +85,7 @@ async def reading(connection: Connection) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(*TROUBLE):
             # Where this fails the connection is dead, and whatever failed first says so.
             await connection.execute(sql["roll_back"])
 

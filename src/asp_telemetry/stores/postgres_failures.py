@@ -12,6 +12,9 @@ URL_FAULTS = (
     asyncpg.CantChangeRuntimeParamError,
 )
 
+TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What the driver and the network raise; the third is what a statement gets where the server has just cut the connection."""
+
 # Classes of SQLSTATE that speak of the values of a row: cardinality, data, integrity constraint, check option, program
 # limit (an index entry or a JSON text that is too big), raised by somebody's own trigger.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html

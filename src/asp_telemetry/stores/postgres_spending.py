@@ -2,19 +2,16 @@
 
 from typing import Any
 
-import asyncpg
-
 from asp_telemetry.budgets.shared_account import Question, Reading
 from asp_telemetry.clock import utc_text
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.postgres_connection import Connection, connect, disconnect, reading
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 from asp_telemetry.stores.spending import conditions
 from asp_telemetry.stores.statements import load_statements
 
 _SECONDS = 10.0
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class PostgresSpending:
@@ -41,7 +38,7 @@ class PostgresSpending:
         since = None if question.since_ns is None else utc_text(question.since_ns)
         try:
             row = await self._fetch_again(sql, question.key, since, question.executions)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             await self.close()
             raise unavailable(error, destination_of(self._url)) from error
         usd, tokens, executions = row
@@ -52,7 +49,7 @@ class PostgresSpending:
         if self._connection is not None:
             try:
                 return await self._fetch(self._connection, sql, *values)
-            except _TROUBLE:
+            except TROUBLE:
                 await self.close()
         self._connection = await connect(self._url, command_seconds=_SECONDS)
         return await self._fetch(self._connection, sql, *values)

@@ -129,10 +129,8 @@ class _PostgresReader:
 
     async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
         """Return the rows of a query."""
-        import asyncpg  # noqa: PLC0415 - an extra
-
         from asp_telemetry.stores.pool import open_pool  # noqa: PLC0415 - imports the driver
-        from asp_telemetry.stores.postgres_failures import unavailable  # noqa: PLC0415 - imports the driver
+        from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable  # noqa: PLC0415 - imports the driver
 
         if self._pool is None:
             self._pool = await open_pool(self._url, min_size=0, max_size=_MOST_CONNECTIONS).__aenter__()
@@ -140,7 +138,7 @@ class _PostgresReader:
         try:
             async with self._pool.acquire() as connection:
                 found: Found = await connection.fetch(text, *(values[name] for name in names))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except TROUBLE as error:
             raise unavailable(error, destination_of(self._url)) from error
         return found
 

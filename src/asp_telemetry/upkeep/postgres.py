@@ -8,15 +8,13 @@ from time import perf_counter
 from typing import Any, Literal
 from uuid import uuid4
 
-import asyncpg
-
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.errors import ConfigurationError, MigrationError
 from asp_telemetry.migrations import MigrationSummary, Migrator, PostgresTarget, load_migrations
 from asp_telemetry.records import RECORDS, TaskMetadata
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.postgres_connection import COMMAND_SECONDS, Connection, connect, disconnect, reading
-from asp_telemetry.stores.postgres_failures import unavailable
+from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.upkeep.maintenance import Compression, IndexSize, Maintenance, TableSize
 from asp_telemetry.upkeep.relations import RELATIONS
@@ -320,7 +318,7 @@ class PostgresUpkeep:
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except TROUBLE as error:
             raise unavailable(error, self.name) from error
 
 
