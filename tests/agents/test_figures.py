@@ -92,7 +92,7 @@ def test_who_had_nothing_to_do_keeps_its_figures(agents):
 
 
 def test_a_load_measures_what_was_recorded(agents, folder):
-    """What the decorators record under an agent's name is what routers know of it, after the next load."""
+    """What decorators, transformations and routings record of an agent is what routers know of it after the next load."""
     asp.configure(agents.url, strict=True, replace=True)
 
     @asp.track_agent
@@ -107,9 +107,15 @@ def test_a_load_measures_what_was_recorded(agents, folder):
     step()
     with pytest.raises(ValueError, match="broken"):
         runner(True)
+    with asp.transformation("role", "target") as handed:
+        handed.quality(0.6)
+    with asp.routing("run it") as routing:
+        routing.choose("target", confidence=0.9)
+    asp.validate_routing(routing.id, success=True, quality=0.8)
     assert asp.flush(20).complete
     asp.shutdown(20)
     guard.be_strict(False)
-    assert asp.load_agents(folder.path, agents.url).measured == ("role", "runner")
+    assert asp.load_agents(folder.path, agents.url).measured == ("role", "runner", "target")
+    assert figures(agents, "target")[:2] == (Decimal(1), Decimal("0.7"))
     assert figures(agents, "runner")[0] == Decimal("0.5")
     assert figures(agents, "role")[0] == Decimal(1)
