@@ -86,6 +86,8 @@ def everything():
             raise RuntimeError("it broke")
         with pytest.raises(TimeoutError), asp.span("late", kind="retriever"):
             raise TimeoutError("too late")
+        with pytest.raises(TimeoutError), asp.span("says nothing", kind="tool"):
+            raise TimeoutError
     with asp.context(user_id=LONG, session_id=LONG), asp.span("alone", kind="chain"):
         grep("y")
     with asp.task("TASK-2"):
@@ -139,6 +141,18 @@ def test_the_same_comes_back(double, origin, ledger, bring):
     assert not summary.rejected, summary.refusals
     assert records(ledger, ExecutionTrace) == records(origin, ExecutionTrace)
     assert records(ledger, AgentCostVector) == records(origin, AgentCostVector)
+
+
+def test_what_langfuse_takes_for_nothing_comes_back(double, origin, ledger, bring):
+    """An environment called "default", which is Langfuse's word for none, and an empty name are what they were."""
+    record(origin, environment="default")
+    with asp.span(""):
+        pass
+    arrive()
+
+    bring(*NOW)
+
+    assert records(ledger, ExecutionTrace) == records(origin, ExecutionTrace)
 
 
 def test_defects_and_bootstrap_metrics_come_back(double, origin, ledger, bring):

@@ -43,3 +43,6 @@ LONGEST_VALUE: Final = 200
 """How many characters a user, a session or a tag may have; Langfuse drops what is longer."""
 
 LONGEST_ENVIRONMENT: Final = 40
+
+NO_ENVIRONMENT: Final = "default"
+"""What Langfuse calls the environment of what names none."""

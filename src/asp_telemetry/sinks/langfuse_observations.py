@@ -134,7 +134,7 @@ def _add_scope(found: dict[str, Any], row: Mapping[str, Any]) -> None:
     given = row["environment"]
     if given is not None:
         found[names.ENVIRONMENT] = environment(given)
-        if found[names.ENVIRONMENT] != given:
+        if found[names.ENVIRONMENT] != given or given == names.NO_ENVIRONMENT:
             found[f"{_PREFIX}environment"] = given
 
 

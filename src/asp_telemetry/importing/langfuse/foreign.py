@@ -15,6 +15,7 @@ from asp_telemetry.importing.langfuse.lineage import parent_of
 from asp_telemetry.importing.langfuse.moments import milliseconds_text, moment_text, utc
 from asp_telemetry.importing.langfuse.usage import whole_counts
 from asp_telemetry.prices.provenance import money_text, priced_units
+from asp_telemetry.sinks.langfuse_names import NO_ENVIRONMENT
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Change, Row
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Foreign:
             "parent_id": None if parent is None else execution_id(trace_id, parent),
             "session_id": one.session_id or root,
             "user_id": one.user_id,
-            "environment": None if one.environment == "default" else one.environment,
+            "environment": None if one.environment == NO_ENVIRONMENT else one.environment,
             "release": one.release,
             "agent_iteration": _iteration(metadata),
             "source": "user_prompt" if parent is None else "agent_delegation",

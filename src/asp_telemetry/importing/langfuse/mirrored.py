@@ -8,6 +8,7 @@ import orjson
 from asp_telemetry.importing.item import Item
 from asp_telemetry.importing.langfuse.foreign import task_facts
 from asp_telemetry.sinks.langfuse_content import stored
+from asp_telemetry.sinks.langfuse_names import NO_ENVIRONMENT
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Change, Row
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 KEYS: Final = (
     "correlation_id", "root_id", "parent_id", "task_id", "subtask_id", "project_id", "agent_role", "iteration",
-    "kind", "status", "error_type", "metrics", "started_at", "completed_at", "duration_ms", "context", "tags", "usage",
-    "prompt_text", "environment", "user_id", "session_id",
+    "kind", "status", "error_type", "error_message", "metrics", "started_at", "completed_at", "duration_ms", "context",
+    "tags", "usage", "prompt_text", "environment", "user_id", "session_id",
 )  # fmt: skip
 """The metadata that the mirror writes and the rows are made of; asked for whole, since values of 200 characters are cut."""
 
@@ -64,8 +65,7 @@ def mirrored_items(one: "ObservationV2", now: str) -> list[Item]:
 
 def _trace(one: "ObservationV2", metadata: Mapping[str, Any], now: str) -> dict[str, Any]:
     root, parent, status = str(metadata["root_id"]), _text(metadata, "parent_id"), str(metadata["status"])
-    # Langfuse calls the environment of what names none "default".
-    environment = None if one.environment == "default" else one.environment
+    environment = None if one.environment == NO_ENVIRONMENT else one.environment
     return {
         "correlation_id": str(metadata["correlation_id"]),
         "root_id": root,
@@ -79,7 +79,7 @@ def _trace(one: "ObservationV2", metadata: Mapping[str, Any], now: str) -> dict[
         "source": "user_prompt" if parent is None else "agent_delegation",
         "prompt_text": _text(metadata, "prompt_text"),
         "kind": str(metadata["kind"]),
-        "name": one.name or str(metadata["kind"]),
+        "name": one.name or "",
         "agent_role": _text(metadata, "agent_role"),
         "task_id": _text(metadata, "task_id") or root,
         "started_at": str(metadata["started_at"]),
@@ -87,7 +87,8 @@ def _trace(one: "ObservationV2", metadata: Mapping[str, Any], now: str) -> dict[
         "duration_ms": _text(metadata, "duration_ms"),
         "status": status,
         "success": int(status == "success"),
-        "error_message": None if status == "success" else one.status_message,
+        # An empty one stands in the metadata: Langfuse does not tell it from none.
+        "error_message": metadata.get("error_message", None if status == "success" else one.status_message),
         "error_type": _text(metadata, "error_type"),
         "context": _json(metadata.get("context")),
         "tags": _json(metadata.get("tags")),
