@@ -60,13 +60,15 @@ SELECT id::text, to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') 
 ) AS page
 ORDER BY page.moment, page.id;
 
--- Live rows come last, so that they hold.
+-- Live rows come last, so that they hold. A task has its row also where sampling has left out its trace.
 -- name: traced
 WITH asked AS MATERIALIZED (SELECT array_agg(value::uuid) AS ids FROM jsonb_array_elements_text($1::text::jsonb) AS value)
-SELECT correlation_id::text AS id, status IN ('success', 'error', 'timeout', 'cancelled') AS is_ended, false AS is_live
+SELECT correlation_id::text AS id, status IN ('success', 'error', 'timeout', 'cancelled') AS is_ended,
+  context -> 'sampled' IS DISTINCT FROM 'false'::jsonb AS is_sampled, false AS is_live
 FROM execution_traces_archive WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[])
 UNION ALL
-SELECT correlation_id::text, status IN ('success', 'error', 'timeout', 'cancelled'), true
+SELECT correlation_id::text, status IN ('success', 'error', 'timeout', 'cancelled'),
+  context -> 'sampled' IS DISTINCT FROM 'false'::jsonb, true
 FROM execution_traces WHERE correlation_id = ANY ((SELECT ids FROM asked)::uuid[])
 ORDER BY is_live;
 

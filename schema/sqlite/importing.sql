@@ -46,12 +46,14 @@ WHERE timestamp >= ?1 AND timestamp < ?2 AND (timestamp, correlation_id) > (?3, 
   AND NOT EXISTS (SELECT 1 FROM execution_traces_archive AS old WHERE old.correlation_id = cost.correlation_id)
 ORDER BY started_at, id LIMIT ?5;
 
--- Live rows come last, so that they hold.
+-- Live rows come last, so that they hold. A task has its row also where sampling has left out its trace.
 -- name: traced
-SELECT correlation_id AS id, status IN ('success', 'error', 'timeout', 'cancelled') AS is_ended, 0 AS is_live
+SELECT correlation_id AS id, status IN ('success', 'error', 'timeout', 'cancelled') AS is_ended,
+  json_extract(context, '$.sampled') IS NOT 0 AS is_sampled, 0 AS is_live
 FROM execution_traces_archive WHERE correlation_id IN (SELECT value FROM json_each(?1))
 UNION ALL
-SELECT correlation_id, status IN ('success', 'error', 'timeout', 'cancelled'), 1
+SELECT correlation_id, status IN ('success', 'error', 'timeout', 'cancelled'),
+  json_extract(context, '$.sampled') IS NOT 0, 1
 FROM execution_traces WHERE correlation_id IN (SELECT value FROM json_each(?1))
 ORDER BY is_live;
 

@@ -146,9 +146,9 @@ def test_what_langfuse_alone_has_priced_stands_apart(double, bring, compare):
 
 
 def test_what_sampling_left_out_stands_apart(double, ledger, recording, compare):
-    """Costs of executions that have no row, and that Langfuse never got, are no difference."""
+    """Executions that have no row, and tasks, which have one all the same, are no difference where Langfuse never got them."""
     asp.configure(ledger.url, auto_migrate=True, strict=True, replace=True, sample_rate=0.0)
-    with asp.span("ask", kind="generation", model="m-1", provider="p") as span:
+    with asp.task("T"), asp.span("ask", kind="generation", model="m-1", provider="p") as span:
         span.record_usage(input_tokens=10, output_tokens=2)
         span.record_cost("0.25")
     assert asp.flush(timeout=20).complete
@@ -157,7 +157,7 @@ def test_what_sampling_left_out_stands_apart(double, ledger, recording, compare)
 
     assert found.same
     day = only_day(found)
-    assert (day.ledger.executions, day.unsampled.executions, day.unsampled.ledger) == (0, 1, Decimal("0.25"))
+    assert (day.ledger.executions, day.unsampled.executions, day.unsampled.ledger) == (0, 2, Decimal("0.25"))
 
 
 def test_what_has_not_ended_stands_apart(double, ledger, bring, compare):

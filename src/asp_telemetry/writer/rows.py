@@ -157,6 +157,10 @@ class RowBuilder:
         only_usage = not slot[3] or (len(payload) == 1 and "usage" in payload)
         if not only_usage or slot[2] & _INCOMPLETE or scope.fixing is not None:
             context = _context(record, payload, scope)
+        is_left_out = slot[2] & _UNSAMPLED
+        if is_left_out and site.kind == "task":
+            # It is a fact and has its row; mirrors get nothing of it, as of all that was in it.
+            context["sampled"] = False
         values: list[Value] = []
         lasted = milliseconds(duration)
         if site.kind == "agent":
@@ -171,7 +175,7 @@ class RowBuilder:
         metrics = self._metrics(record, site, scope, row, values) if values else ()
         is_run = site.kind == "task" and scope.task_id is not None
         change = Change.FINISH_TRACE if is_run or duration >= _MAY_BE_OPEN_NS else Change.INSERT_TRACE
-        if slot[2] & _UNSAMPLED and site.kind != "task":
+        if is_left_out and site.kind != "task":
             change = Change.COSTS
         elif slot[2] & _RECEIVED:
             change = Change.RECEIVE_TRACE

@@ -171,7 +171,7 @@ async def _known(ledger: Ledger, ids: Sequence[str]) -> dict[str, Known]:
         return {}
     names = ledger.json(list(ids))
     known = {
-        row["id"]: Known(0, 0, None, has_trace=True, is_ended=bool(row["is_ended"]))
+        row["id"]: Known(0, 0, None, has_trace=bool(row["is_sampled"]), is_ended=bool(row["is_ended"]))
         for row in await ledger.rows("traced", names)
     }
     for row in await ledger.rows("figures", names):

@@ -44,7 +44,10 @@ class Figures:
 
 
 class Known(NamedTuple):
-    """Hold what the ledger says of one execution; a cost of None is unknown."""
+    """Hold what the ledger says of one execution; a cost of None is unknown.
+
+    `has_trace` is whether it has a row in a trace that sampling has kept.
+    """
 
     tokens_in: int
     tokens_out: int
@@ -93,7 +96,7 @@ class Day:
         repriced: Executions whose cost was computed anew after Langfuse got it.
         unpriced: Executions whose cost the ledger does not know, and Langfuse has worked out by its own prices.
         unsampled: Executions whose costs alone the ledger has, since sampling has left them out or pruning has taken them
-            away; on the day that they ended.
+            away, on the day that they ended; and the tasks that sampling has left out.
         unfinished: Executions that the ledger does not take for ended, and Langfuse has all the same.
         faults: How many executions are missing here or there, are there twice, or differ in tokens or cost.
     """
