@@ -146,7 +146,7 @@ def test_a_short_program_sends_before_it_ends(receiver, url, tmp_path):
 
 @pytest.mark.crash
 def test_drain_without_the_mirror_keeps_what_it_is_owed(receiver, url, tmp_path, capsys):
-    """`drain` where the mirror is not configured says what it keeps; where it is, it sends; --forget gives it up."""
+    """`drain` says what it keeps and why, where the mirror is not configured or is away; else it sends; --forget gives it up."""
     leave_behind(url, receiver)
     assert run(["drain", "--database", url]) == 0
     shown = capsys.readouterr().out
@@ -154,9 +154,13 @@ def test_drain_without_the_mirror_keeps_what_it_is_owed(receiver, url, tmp_path,
     assert str(journals(tmp_path)[0]) in shown
     assert run(["drain", "--database", url, "--json"]) == 0
     assert list(json.loads(capsys.readouterr().out)["kept"].values()) == [["otlp"]]
-    receiver.start()
     os.environ["ASP_OTLP"] = receiver.url
     try:
+        assert run(["drain", "--database", url]) == 0
+        shown = capsys.readouterr().out
+        assert "kept for otlp (it takes nothing just now" in shown
+        assert "configure it here" not in shown
+        receiver.start()
         assert run(["drain", "--database", url]) == 0
     finally:
         del os.environ["ASP_OTLP"]

@@ -83,20 +83,17 @@ def drain(
     print(settings.destination)
     if hooks is not None:
         _print_hooks(hooks)
-    _print(summary)
+    _print(summary, settings)
 
 
-def _print(summary: DrainSummary) -> None:
+def _print(summary: DrainSummary, settings: Settings) -> None:
     print(f"{_done(summary)} finished and removed")
     if summary.abandoned:
         print(f"never finished, and marked as abandoned: {counted(summary.abandoned, 'execution')}")
     if summary.living:
         print(f"drained as far as they went, of living processes: {counted(summary.living, 'journal')}")
     for directory, mirrors in summary.kept.items():
-        names = ", ".join(mirrors)
-        print(
-            f"in the database, but kept for {names} (configure it here, or give it up with --forget {mirrors[0]}): {directory}"
-        )
+        print(f"in the database, but kept for {_why_kept(mirrors, settings)}: {directory}")
     for directory in summary.elsewhere:
         if directory in summary.stranded:
             whose = "was begun into another database at this address (--force takes it all the same)"
@@ -119,6 +116,14 @@ def _print_hooks(hooks: HookSummary) -> None:
         print(f"left alone: {left}")
     if hooks.transcripts is not None:
         print_summary(hooks.transcripts)
+
+
+def _why_kept(mirrors: tuple[str, ...], settings: Settings) -> str:
+    if set(mirrors) & set(settings.sinks):
+        remedy = "it takes nothing just now: see asp-telemetry stats, and repeat the command"
+    else:
+        remedy = "configure it here"
+    return f"{', '.join(mirrors)} ({remedy}, or give it up with --forget {mirrors[0]})"
 
 
 async def _drain(
