@@ -119,6 +119,28 @@ def test_what_a_dead_process_had_in_flight_keeps_nobody_waiting(langfuse, any_da
     until(lambda: journal_of(program.pid, capsys)["mirrors"]["langfuse"]["last_verdict"].startswith("later"))
 
 
+def test_a_score_that_waits_says_how_things_stand_when_it_goes(langfuse, any_database):
+    """A defect that another process has refuted while its score waited is told as refuted."""
+    asp.configure(any_database.url, langfuse=True, auto_migrate=True, replace=True)
+    langfuse.stop()
+    defect = asp.log_defect(task_id="T", defect_type="4_Hallucination", severity="High", phase_injected="Code",
+                            phase_removed="Test", description="no such function")  # fmt: skip
+    until(lambda: (figures("langfuse")["last_verdict"] or "").startswith("retry"))
+    program = start(
+        f"""
+        import asp_telemetry as asp
+        asp.configure({any_database.url!r})
+        asp.resolve_defect({defect!r}, false_positive=True)
+        assert asp.flush(timeout=20).complete
+        """
+    )
+    assert program.wait(timeout=20) == 0
+    program.communicate()
+    langfuse.start()
+    settled(mirror="langfuse")
+    assert [score.value for score in langfuse.scores.values()] == [1.0]
+
+
 @pytest.mark.crash
 @pytest.mark.parametrize("kind", ["refuses", "swallows"])
 def test_exit_does_not_wait_for_langfuse(langfuse, any_database, monkeypatch, kind):

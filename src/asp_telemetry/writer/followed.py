@@ -1,6 +1,7 @@
 """What a mirror's follower knows of one journal: how far it has come, and what is ready to be sent."""
 
 from collections import deque
+from collections.abc import Mapping
 from time import monotonic
 from typing import NamedTuple
 
@@ -11,13 +12,23 @@ from asp_telemetry.writer.batch import Entry
 
 
 class Item(NamedTuple):
-    """Hold a record that is ready to be sent; `encoded` is None if there is nothing to send."""
+    """Hold a record that is ready to be sent.
+
+    Attributes:
+        lane: The number of its lane.
+        end: The position behind it.
+        sequence: Its number in the lane.
+        encoded: What is sent; None if there is nothing to send.
+        failed: Whether it could not be encoded.
+        changing: The record itself, where the database may know more of it each time it is asked.
+    """
 
     lane: int
     end: int
     sequence: int
     encoded: bytes | None
     failed: bool
+    changing: Record | None = None
 
 
 class Prepared(NamedTuple):
@@ -92,6 +103,17 @@ class FollowedJournal:
         self.lanes[item.lane].queued -= 1
         self.bytes -= len(item.encoded or b"")
         return item
+
+    def renew(self, encoded: Mapping[tuple[int, int], bytes | None]) -> None:
+        """Put what is to be said of records by now, if anything, in the place of what was.
+
+        Args:
+            encoded: What is sent of them, by their lanes and the positions behind them.
+        """
+        self.queue = deque(
+            item._replace(encoded=encoded.get((item.lane, item.end)) or item.encoded) for item in self.queue
+        )
+        self.bytes = sum(len(item.encoded or b"") for item in self.queue)
 
     def still_wants(self, item: Item) -> bool:
         """Tell whether an item has not been given up while it was being sent."""

@@ -42,6 +42,7 @@ _STUCK_SECONDS = 30.0
 _OLD_SECONDS = 10.0
 _MOST_DIVISIONS = 40
 _GIVEN_UP = "journal_full"
+_CHANGING = frozenset({Kind.DEFECT, Kind.DEFECT_UPDATE})
 
 
 class Follower:
@@ -201,7 +202,8 @@ class Follower:
         while lane.ahead and lane.ahead[0].end in lane.prepared and taken < _PIECE:
             record = lane.ahead.popleft()
             encoded, failed = self._encode(record, lane.prepared.pop(record.end))
-            followed.put(Item(state.number, record.end, record.sequence, encoded, failed))
+            changing = record if encoded is not None and record.slot[0] in _CHANGING else None
+            followed.put(Item(state.number, record.end, record.sequence, encoded, failed, changing))
             taken += 1
         return taken
 
@@ -240,7 +242,26 @@ class Follower:
         note(f"a record could not be encoded for {self.mirror.name}", error, "it counts as rejected there")
         return Prepared(None, failed=True)
 
+    async def _renew(self, followed: FollowedJournal) -> None:
+        """Say of defects what is known of them by now: others may have said so already, and what comes last holds."""
+        records = {
+            (item.lane, item.end): item.changing for item in followed.queue if item.changing is not None
+        }
+        if self._committed is None or not records:
+            return
+        keys = {state.number: state.key for state in self._states(followed.outlet.journal_id)}
+        built = {place: self._build(keys[place[0]], record).entry for place, record in records.items()}
+        entries = {place: entry for place, entry in built.items() if entry is not None}
+        known = await as_committed(list(entries.values()), self._committed)
+        followed.renew(
+            {
+                place: self._encode(records[place], Prepared(entry))[0]
+                for place, entry in zip(entries, known, strict=True)
+            }
+        )
+
     async def _deliver(self, followed: FollowedJournal) -> None:
+        await self._renew(followed)
         count = followed.batch or self._choose(followed)
         batch = [followed.queue[place] for place in range(count)]
         parts = [item.encoded for item in batch if item.encoded is not None]
