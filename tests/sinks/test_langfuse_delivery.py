@@ -18,6 +18,7 @@ from asp_telemetry.settings import resolve
 from asp_telemetry.sinks import langfuse as mirror_module
 from asp_telemetry.sinks import langfuse_verdicts
 from asp_telemetry.sinks.langfuse import SCORE, SPAN, LangfuseMirror
+from asp_telemetry.sinks.post import Reply
 from asp_telemetry.writer.mirror import Answer
 from langfuse_double import Fault
 
@@ -110,6 +111,23 @@ async def test_each_answer_has_its_verdict(langfuse, monkeypatch, fault, answer,
     assert (verdict.answer, verdict.after, verdict.divisible) == (answer, after, divisible)
     assert "lf-test" not in repr(verdict)
     assert len(langfuse.requests) == 1
+
+
+def test_a_page_is_not_langfuse():
+    """A login page or a web site that answers 200 to everything has stored nothing: the address is told, the records wait."""
+    reply = Reply(200, {"content-type": "text/html; charset=utf-8"}, b"<!doctype html>")
+    verdict = langfuse_verdicts.verdict_of_status(reply, "http://127.0.0.1/api/public/otel/v1/traces")
+    assert (verdict.answer, verdict.after) == (Answer.RETRY, langfuse_verdicts.MEND_SECONDS)
+    assert "LANGFUSE_BASE_URL" in verdict.detail
+
+
+def test_a_plan_that_is_used_up_is_told():
+    """What Langfuse says of a project that may not write, for its plan's sake or another, is in the warning."""
+    reply = Reply(403, {"content-type": "application/json"}, b'{"message": "Usage threshold exceeded."}')
+    verdict = langfuse_verdicts.verdict_of_status(reply, "http://127.0.0.1/api/public/otel/v1/traces")
+    assert (verdict.answer, verdict.after) == (Answer.RETRY, langfuse_verdicts.MEND_SECONDS)
+    assert "Usage threshold exceeded" in verdict.detail
+    assert "keys" not in verdict.trouble
 
 
 async def test_nobody_there_is_certain(langfuse, mirror):

@@ -11,7 +11,7 @@ DOUBT_SECONDS = 60.0
 MEND_SECONDS = 60.0
 """How long to wait where somebody has to mend something first."""
 
-_WRONG_KEYS = frozenset({401, 403})
+_WRONG_KEYS, _FORBIDDEN = 401, 403
 _WRONG_PLACE = frozenset({404, 405})
 _DIVISIBLE = frozenset({400, 413})
 _TIMEOUT, _TOO_MANY = 408, 429
@@ -26,19 +26,30 @@ def verdict_of_status(reply: Reply, url: str) -> Verdict:
     """
     status, detail = reply.status, f"HTTP {reply.status}"
     after = retry_after(reply.headers.get("retry-after"))
-    if 200 <= status < 300:
+    is_page = reply.headers.get("content-type", "").lower().startswith("text/html")
+    if 200 <= status < 300 and not is_page:
         return Verdict(Answer.OK, detail)
     if status == _TOO_MANY:
         # It looks at the rate before it stores anything.
         return Verdict(Answer.RETRY, detail, after=after)
-    if status in _WRONG_KEYS:
+    if status == _WRONG_KEYS:
         return Verdict(
             Answer.RETRY,
             f"{detail} from {url}; check LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_BASE_URL",
             after=MEND_SECONDS,
             trouble="Langfuse does not accept the keys",
         )
-    if status in _WRONG_PLACE or 300 <= status < 400:
+    if status == _FORBIDDEN:
+        # Its cloud says so, too, where a plan's limit has been reached.
+        return Verdict(
+            Answer.RETRY,
+            f"{detail} from {url}, {_excerpt(reply)}; check the project's plan, and LANGFUSE_PUBLIC_KEY and "
+            "LANGFUSE_SECRET_KEY",
+            after=MEND_SECONDS,
+            trouble="Langfuse lets nothing into this project",
+        )
+    # Who answers with a page is some other server: Langfuse's API has JSON only.
+    if status in _WRONG_PLACE or status < 400:
         return Verdict(
             Answer.RETRY,
             f"{detail} from {url}; check LANGFUSE_BASE_URL, and that a server of one's own is v4 or later",
