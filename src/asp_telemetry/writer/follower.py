@@ -8,32 +8,26 @@ counts as ambiguous, and is sent again as it was.
 """
 
 from collections.abc import Callable, Iterable
-from itertools import takewhile
 from random import random
-from time import monotonic, sleep
+from time import monotonic
 
-from asp_telemetry.clock import now_text
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.guard import note
-from asp_telemetry.journal.layout import CELLS, Flag, Kind
+from asp_telemetry.journal.layout import CELLS
 from asp_telemetry.journal.outlet import Outlet
 from asp_telemetry.journal.progress import LaneProgress
-from asp_telemetry.journal.reader import Record
 from asp_telemetry.prices.private import PrivatePrices
 from asp_telemetry.writer.batch import Checkpoint
 from asp_telemetry.writer.bell import Bell
-from asp_telemetry.writer.committed import Committed, as_committed
+from asp_telemetry.writer.committed import Committed
 from asp_telemetry.writer.drainer import LaneState
-from asp_telemetry.writer.followed import FollowedJournal, FollowedLane, Item, Prepared
+from asp_telemetry.writer.encoding import READ, Encoding
+from asp_telemetry.writer.followed import FollowedJournal, FollowedLane, Item
 from asp_telemetry.writer.mirror import Answer, Mirror, Verdict
 from asp_telemetry.writer.rows import RowBuilder
 
 States = Callable[[str], list[LaneState]]
 
-# A mirror is in no hurry: the pieces are small, so that neither the host's threads nor the drainer wait for one for long.
-_READ = 64
-_PIECE = 16
-_PAUSE_SECONDS = 0.000_05
 _INTERVAL_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 30.0
@@ -42,7 +36,6 @@ _STUCK_SECONDS = 30.0
 _OLD_SECONDS = 10.0
 _MOST_DIVISIONS = 40
 _GIVEN_UP = "journal_full"
-_CHANGING = frozenset({Kind.DEFECT, Kind.DEFECT_UPDATE})
 
 
 class Follower:
@@ -75,9 +68,7 @@ class Follower:
         self.mirror = mirror
         self._states = states
         self._retire = retire
-        self._considerate = considerate
-        self._builder = RowBuilder(prices)
-        self._committed = committed
+        self._encoding = Encoding(mirror, RowBuilder(prices), committed, considerate=considerate)
         self._journals: dict[str, FollowedJournal] = {}
         self._bell = Bell()
         self._not_before = 0.0
@@ -176,92 +167,16 @@ class Follower:
             if followed.is_recovering:
                 limit = followed.progress.in_flight.get(state.number, 0)
             while followed.is_recovering or not self._is_full(followed):
-                if not await self._read_piece(followed, state, lane, limit):
+                if not await self._encoding.read_piece(followed, state, lane, limit):
                     break
-                await self._pause()
+                await self._encoding.pause()
         if followed.is_recovering:
             followed.is_recovering = False
             followed.batch = len(followed.queue)
 
-    async def _pause(self) -> None:
-        from anyio.lowlevel import checkpoint  # noqa: PLC0415 - a host must not pay for its import
-
-        if self._considerate:
-            sleep(_PAUSE_SECONDS)  # noqa: ASYNC251 - the host gets the GIL
-        await checkpoint()
-
-    async def _read_piece(
-        self, followed: FollowedJournal, state: LaneState, lane: FollowedLane, limit: int
-    ) -> int:
-        if not lane.ahead and lane.reader.position < limit:
-            lane.ahead.extend(lane.reader.read(_READ))
-        # Again where what was ahead has been given up meanwhile.
-        while lane.ahead and lane.ahead[0].end <= limit and lane.ahead[0].end not in lane.prepared:
-            await self._prepare(state.key, lane, limit)
-        taken = 0
-        while lane.ahead and lane.ahead[0].end in lane.prepared and taken < _PIECE:
-            record = lane.ahead.popleft()
-            encoded, failed = self._encode(record, lane.prepared.pop(record.end))
-            changing = record if encoded is not None and record.slot[0] in _CHANGING else None
-            followed.put(Item(state.number, record.end, record.sequence, encoded, failed, changing))
-            taken += 1
-        return taken
-
-    async def _prepare(self, key: str, lane: FollowedLane, limit: int) -> None:
-        """Build what the committed records ahead have become, with what the database knows better by now."""
-        records = list(takewhile(lambda record: record.end <= limit, lane.ahead))
-        prepared: dict[int, Prepared] = {}
-        for place, record in enumerate(records):
-            if place and place % _PIECE == 0:
-                await self._pause()
-            self._builder.now = now_text()
-            prepared[record.end] = self._build(key, record)
-        if self._committed is not None:
-            built = {end: found.entry for end, found in prepared.items() if found.entry is not None}
-            corrected = await as_committed(list(built.values()), self._committed)
-            prepared |= {end: Prepared(entry) for end, entry in zip(built, corrected, strict=True)}
-        lane.prepared = prepared
-
-    def _build(self, key: str, record: Record) -> Prepared:
-        if record.slot[0] == Kind.EXECUTION and record.slot[2] & int(Flag.UNSAMPLED):
-            return Prepared(None)
-        try:
-            return Prepared(self._builder.build(key, record))
-        except Exception as error:
-            return self._failed(error)
-
-    def _encode(self, record: Record, prepared: Prepared) -> tuple[bytes | None, bool]:
-        if prepared.entry is None:
-            return None, prepared.failed
-        try:
-            return self.mirror.encode(record, prepared.entry), False
-        except Exception as error:
-            return None, self._failed(error).failed
-
-    def _failed(self, error: Exception) -> Prepared:
-        note(f"a record could not be encoded for {self.mirror.name}", error, "it counts as rejected there")
-        return Prepared(None, failed=True)
-
-    async def _renew(self, followed: FollowedJournal) -> None:
-        """Say of defects what is known of them by now: others may have said so already, and what comes last holds."""
-        records = {
-            (item.lane, item.end): item.changing for item in followed.queue if item.changing is not None
-        }
-        if self._committed is None or not records:
-            return
-        keys = {state.number: state.key for state in self._states(followed.outlet.journal_id)}
-        built = {place: self._build(keys[place[0]], record).entry for place, record in records.items()}
-        entries = {place: entry for place, entry in built.items() if entry is not None}
-        known = await as_committed(list(entries.values()), self._committed)
-        followed.renew(
-            {
-                place: self._encode(records[place], Prepared(entry))[0]
-                for place, entry in zip(entries, known, strict=True)
-            }
-        )
-
     async def _deliver(self, followed: FollowedJournal) -> None:
-        await self._renew(followed)
+        states = self._states(followed.outlet.journal_id)
+        await self._encoding.renew(followed, {state.number: state.key for state in states})
         count = followed.batch or self._choose(followed)
         batch = [followed.queue[place] for place in range(count)]
         parts = [item.encoded for item in batch if item.encoded is not None]
@@ -428,7 +343,7 @@ class Follower:
         followed.drop_until(number, position)
         if not lane.queued and not lane.ahead and lane.reader.position <= position:
             lane.reader = outlet.reader(number, position)
-            lane.ahead.extend(lane.reader.read(_READ))
+            lane.ahead.extend(lane.reader.read(READ))
         queued = [item.sequence for item in followed.queue if item.lane == number]
         following = queued or [record.sequence for record in lane.ahead] or [committed.passed]
         lane.progress.drop(_GIVEN_UP, following[0] - lane.progress.passed)
