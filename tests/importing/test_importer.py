@@ -85,6 +85,15 @@ def test_what_is_found_twice_is_written_once(any_database):
     assert summary.skipped == {"executions": 1, "bootstrap metrics": 1}
 
 
+def test_a_task_that_is_told_of_in_parts_counts_once(any_database):
+    """What several executions tell of their task is merged, and the summary has one task."""
+    summary = write(any_database, ("part", [a_task("T-1", project_id="P"), a_task("T-1", user_id="ana")], 1))
+
+    assert summary.stored == {"tasks": 1}
+    assert not summary.skipped
+    assert any_database.rows("SELECT project_id, user_id FROM task_metadata") == [("P", "ana")]
+
+
 def test_archived_executions_and_lone_costs_count_as_held(any_database):
     """An execution that was archived, or of which pruning has left the costs alone, does not come back."""
     archived, pruned = an_execution(), an_execution()

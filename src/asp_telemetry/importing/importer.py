@@ -15,7 +15,7 @@ from asp_telemetry.importing.ledger import Ledger, open_ledger
 from asp_telemetry.importing.summary import ImportSummary
 from asp_telemetry.sinks.database import Store
 from asp_telemetry.stores import open_store
-from asp_telemetry.writer.batch import Batch, Checkpoint, Move, Rejection
+from asp_telemetry.writer.batch import Batch, Change, Checkpoint, Move, Rejection
 
 BATCH = 500
 """How many items a transaction is about, at most."""
@@ -161,6 +161,7 @@ class Importer:
         await self._commit(part, [], [] if known else [Rejection(lane, sequence, told, reason)], position)
 
     def _count(self, items: Sequence[Item], written: Sequence[Item]) -> None:
+        items, written = _without_parts(items), _without_parts(written)
         self.summary.stored.update(item.noun for item in written)
         self.summary.skipped.update(item.noun for item in items)
         self.summary.skipped.subtract(item.noun for item in written)
@@ -168,6 +169,19 @@ class Importer:
 
     def _lane(self, part: str) -> str:
         return f"import/{self._source}/{part}"
+
+
+def _without_parts(items: Sequence[Item]) -> list[Item]:
+    """Leave the first of a task that is told of in parts."""
+    tasks: set[str] = set()
+    kept = []
+    for item in items:
+        if item.change is Change.TASK and item.key in tasks:
+            continue
+        if item.change is Change.TASK:
+            tasks.add(item.key)
+        kept.append(item)
+    return kept
 
 
 @asynccontextmanager
