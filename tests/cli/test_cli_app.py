@@ -57,6 +57,10 @@ def test_help_and_version(capsys):
         (["bogus"], "error: No such command 'bogus'; see asp-telemetry --help\n"),
         (["init", "--bogus"], "error: No such option: --bogus; see asp-telemetry init --help\n"),
         (["migrate"], "error: Missing command; see asp-telemetry migrate --help\n"),
+        (
+            ["import", "langfuse"],
+            "error: Missing option '--from'; see asp-telemetry import langfuse --help\n",
+        ),
     ],
 )
 def test_a_wrong_command_line_gets_one_line(capsys, arguments, message):

@@ -60,8 +60,9 @@ def run(arguments: Sequence[str]) -> int:
         return _fail("stopped, nothing was changed", _FAILED)
     except misuse as error:
         text = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
-        named = "".join(f" {name}" for name in wanted) if wanted is not COMMANDS else ""
-        return _fail(f"{text}; see asp-telemetry{named} --help", _MISUSED)
+        context = getattr(error, "ctx", None)  # of the command that was meant, with those around it
+        named = "asp-telemetry" if context is None else context.command_path
+        return _fail(f"{text}; see {named} --help", _MISUSED)
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {error}; please report it", _FAILED)
     if status == _INTERRUPTED:
