@@ -180,12 +180,16 @@ def test_the_command_prints_the_days_and_says_it_by_its_status(double, ledger, b
     put(double, generation(1))
     bring()
 
+    assert run(["compare", "langfuse", "--since", "2026-10-01", "--until", "2026-10-02"]) == 0
+    assert "neither has anything" in capsys.readouterr().out
     assert run(["compare", "langfuse", "--since", "2026-11-01"]) == 0
-    assert "2026-11-01" in capsys.readouterr().out
+    assert ["2026-11-01", "both", "1"] in [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
     put(double, generation(2))
     assert run(["compare", "langfuse", "--since", "2026-11-01"]) == 1
     out = capsys.readouterr().out
-    assert "1, Langfuse 2" in out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["2026-11-01", "ledger", "1"] in [row[:3] for row in rows]
+    assert ["Langfuse", "2"] in [row[:2] for row in rows]
     assert f"2026-11-01: {comparison.UNKNOWN}: 1" in out
     assert run(["compare", "langfuse", "--since", "2026-11-01", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)

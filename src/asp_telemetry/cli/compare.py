@@ -1,23 +1,23 @@
 """`asp-telemetry compare`: prints where the ledger and another system differ."""
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
+from asp_telemetry.cli.dates import span_of_time
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.cli.progress import showing
-from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.langfuse_project import LangfuseProject, langfuse_project
 from asp_telemetry.prices.provenance import plain_text
-from asp_telemetry.repricing import parse_moment
 
 if TYPE_CHECKING:
     from asp_telemetry.importing.langfuse import Comparison
+    from asp_telemetry.importing.langfuse.figures import Day, Figures
 
 _DIFFERENT = 1
 
@@ -48,10 +48,7 @@ def with_langfuse(
     stand apart: they are no differences. What is on its way to Langfuse is missing there.
     """
     settings = chosen_settings(database, db_path)
-    first = parse_moment(since)
-    last = datetime.now(UTC) if until is None else parse_moment(until)
-    if last <= first:
-        raise ConfigurationError(f"--until {until or 'now'} is not after --since {since}; exchange them")
+    first, last = span_of_time(("--since", since), ("--until", until))
     found = anyio.run(_compare, settings.database, langfuse_project(os.environ), first, last)
     if as_json:
         print_json({"database": settings.destination, **found.as_dict()})
@@ -71,19 +68,12 @@ async def _compare(url: str, project: LangfuseProject, since: datetime, until: d
 def _print(destination: str, found: "Comparison") -> None:
     print(destination)
     days = sorted(found.days.items())
+    if not days:
+        print("neither has anything of that time")
+        return
     print_table(
-        ["day (UTC)", "executions", "tokens in", "tokens out", "USD", "the same"],
-        [
-            (
-                name,
-                _pair(day.ledger.executions, day.langfuse.executions),
-                _pair(day.ledger.tokens_in, day.langfuse.tokens_in),
-                _pair(day.ledger.tokens_out, day.langfuse.tokens_out),
-                _pair(plain_text(day.ledger.cost), plain_text(day.langfuse.cost)),
-                "yes" if day.same else "NO",
-            )
-            for name, day in days
-        ],
+        ["day (UTC)", "where", "executions", "tokens in", "tokens out", "USD", "the same"],
+        [row for name, day in days for row in _rows(name, day)],
     )
     for name, day in days:
         for fault, number in day.faults.items():
@@ -102,8 +92,17 @@ def _print(destination: str, found: "Comparison") -> None:
     print("the same" if found.same else "different")
 
 
-def _pair(ledger: object, langfuse: object) -> str:
-    return str(ledger) if ledger == langfuse else f"{ledger}, Langfuse {langfuse}"
+def _rows(name: str, day: "Day") -> list[tuple[object, ...]]:
+    """Return one row where both places have the same sums, else one for each."""
+    verdict = "yes" if day.same else "NO"
+    ledger, langfuse = _figures(day.ledger), _figures(day.langfuse)
+    if ledger == langfuse:
+        return [(name, "both", *ledger, verdict)]
+    return [(name, "ledger", *ledger, verdict), (None, "Langfuse", *langfuse, None)]
+
+
+def _figures(sums: "Figures") -> tuple[object, ...]:
+    return sums.executions, sums.tokens_in, sums.tokens_out, plain_text(sums.cost)
 
 
 def _usd(amount: Decimal) -> str:

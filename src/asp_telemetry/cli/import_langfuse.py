@@ -1,19 +1,18 @@
 """`asp-telemetry import langfuse`: brings what Langfuse has stored into the ledger."""
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import anyio
 import typer
 
+from asp_telemetry.cli.dates import span_of_time
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import counted, print_json, print_table
 from asp_telemetry.cli.progress import showing
-from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.importing import ImportSummary
 from asp_telemetry.langfuse_project import LangfuseProject, langfuse_project
-from asp_telemetry.repricing import parse_moment
 
 
 def import_langfuse_project(
@@ -42,10 +41,7 @@ def import_langfuse_project(
     command is repeated with the same dates; repeated once more it brings in what has arrived since.
     """
     settings = chosen_settings(database, db_path)
-    first = parse_moment(since)
-    last = datetime.now(UTC) if until is None else parse_moment(until)
-    if last <= first:
-        raise ConfigurationError(f"--to {until or 'now'} is not after --from {since}; exchange them")
+    first, last = span_of_time(("--from", since), ("--to", until))
     summary = anyio.run(
         _import,
         settings.database,
