@@ -89,7 +89,7 @@ def test_a_long_outage_ends_the_import_and_loses_nothing(double, ledger, bring, 
 
 
 def test_it_ends_with_one_line_where_nobody_listens(double, any_database, capsys):
-    """A server that is not there is named, with its address."""
+    """A server that is not there is named, with its address, after a few attempts: who mistypes it is not kept waiting."""
     double.stop()
 
     assert run(["migrate", "up"]) == 0
@@ -97,6 +97,7 @@ def test_it_ends_with_one_line_where_nobody_listens(double, any_database, capsys
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert double.url in error
+    assert "4 attempts); check LANGFUSE_BASE_URL" in error
 
 
 def test_wrong_keys_are_one_clear_line(double, any_database, capsys, monkeypatch):
@@ -125,9 +126,11 @@ def test_missing_keys_are_one_clear_line(any_database, capsys, monkeypatch):
 
 
 def test_dates_have_to_make_sense(capsys):
-    """Dates in the wrong order are refused by what was given."""
+    """Dates in the wrong order, or still to come, are refused by what was given."""
     assert run(["import", "langfuse", "--from", "2026-11-06", "--to", "2026-11-01"]) == 1
-    assert "2026-11-06" in capsys.readouterr().err
+    assert "--to 2026-11-01 is not after --from 2026-11-06" in capsys.readouterr().err
+    assert run(["compare", "langfuse", "--since", "9000-01-01"]) == 1
+    assert "--since 9000-01-01 is still to come" in capsys.readouterr().err
 
 
 def test_the_command_says_what_it_did(double, any_database, capsys):

@@ -29,6 +29,9 @@ SCORES = 100
 _MOST_SURROUNDING = 1000
 FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 60.0
 _ATTEMPTS = 8
+_FIRST_ATTEMPTS = 4
+"""How often to look for a server that was never there: more likely its address is wrong than that it is just away."""
+
 _SHORT = 200
 """How much of a value of metadata is shown unless its key is asked for."""
 _MOST_KEYS = 100
@@ -58,6 +61,7 @@ class LangfuseReader:
         self._tell = tell
         self._keys: dict[str, None] = {}
         self._knows_ids = True
+        self._was_there = False
 
     async def observations(
         self, since: datetime, until: datetime, *, fields: str = _FIELDS, whole: Sequence[str] | None = ()
@@ -169,9 +173,11 @@ class LangfuseReader:
         while True:
             attempt += 1
             asked = None
+            most = _ATTEMPTS
             try:
-                return await ask()
+                answer = await ask()
             except ApiError as error:
+                self._was_there = True
                 status = error.status_code or 0
                 why = f"HTTP {status}"
                 if status in _PERMANENT:
@@ -187,16 +193,18 @@ class LangfuseReader:
                 ) from None
             except httpx.HTTPError as error:
                 why = f"{type(error).__name__} {error}".strip()
+                is_absent = isinstance(error, httpx.ConnectError) and not self._was_there
+                most = _FIRST_ATTEMPTS if is_absent else _ATTEMPTS
             except ValidationError as error:
                 raise SourceUnavailableError(
                     f"Langfuse at {self._project.base_url} answers what its client cannot read ({error.error_count()} "
                     "faults); update the package langfuse or the server"
                 ) from None
-            if attempt >= _ATTEMPTS:
-                raise SourceUnavailableError(
-                    f"Langfuse at {self._project.base_url} does not answer ({why}, {attempt} attempts); repeat the command "
-                    "later, it goes on where it was"
-                )
+            else:
+                self._was_there = True
+                return answer
+            if attempt >= most:
+                raise self._unanswered(why, attempt)
             await self._wait(asked, attempt, why)
 
     async def _wait(self, asked: float | None, attempt: int, why: str) -> None:
@@ -205,6 +213,14 @@ class LangfuseReader:
             seconds = max(asked, FIRST_WAIT_SECONDS / 10)
         self._tell(f"{why}, waiting {seconds:.0f} s")
         await anyio.sleep(seconds)
+
+    def _unanswered(self, why: str, attempts: int) -> SourceUnavailableError:
+        remedy = (
+            "repeat the command later" if self._was_there else "check LANGFUSE_BASE_URL, or repeat it later"
+        )
+        return SourceUnavailableError(
+            f"Langfuse at {self._project.base_url} does not answer ({why}, {attempts} attempts); {remedy}"
+        )
 
     def _misconfigured(self, status: int) -> ConfigurationError:
         url = self._project.base_url
