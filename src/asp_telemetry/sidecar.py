@@ -47,6 +47,7 @@ class DrainSummary(NamedTuple):
         elsewhere: Folders of journals that belong to another database, and were left alone.
         stranded: Those of them that were begun into another database at this very address, and wait for `force`.
         kept: Folders of journals of which the database has everything, each with the mirrors that it is kept for.
+        forgotten: Of how many journals a mirror was forgotten.
     """
 
     records: int
@@ -56,6 +57,7 @@ class DrainSummary(NamedTuple):
     elsewhere: tuple[str, ...]
     stranded: tuple[str, ...]
     kept: dict[str, tuple[str, ...]]
+    forgotten: int = 0
 
 
 async def drain_all(
@@ -112,7 +114,7 @@ async def drain_all(
         # Whoever gets the summary is told there.
         log_stranded=follow,
     )
-    records, look_at = 0, 0.0
+    records, forgotten, look_at = 0, 0, 0.0
     collect_as_before = _collect_garbage_rarely()
     mirrors.start(lambda: adoption.outlets)
     try:
@@ -121,7 +123,7 @@ async def drain_all(
                 looks = monotonic() >= look_at
                 if looks:
                     adoption.look(await sink.open())
-                    _forget(forget, adoption)
+                    forgotten += _forget(forget, adoption)
                     _make_room(settings if follow else None, adoption, mirrors)
                     look_at = monotonic() + _LOOK_SECONDS
                 count = await drainer.drain(list(adoption.outlets))
@@ -131,7 +133,7 @@ async def drain_all(
                     await adoption.finish(drainer, sink, mirrors)
                 if count:
                     if report is not None:
-                        report(_summary(records, adoption, mirrors))
+                        report(_summary(records, forgotten, adoption, mirrors))
                     continue
             except StoreUnavailableError as error:
                 if not follow:
@@ -140,7 +142,7 @@ async def drain_all(
             if not follow:
                 await mirrors.settle(adoption.outlets)
                 await adoption.finish(drainer, sink, mirrors)
-                return _summary(records, adoption, mirrors)
+                return _summary(records, forgotten, adoption, mirrors)
             await anyio.sleep(_INTERVAL_SECONDS)
     finally:
         collect_as_before()
@@ -149,10 +151,12 @@ async def drain_all(
         await sink.close()
 
 
-def _forget(mirror: str | None, adoption: Adoption) -> None:
-    for outlet in adoption.outlets:
-        if mirror is not None and mirror in outlet.header.mirrors:
-            outlet.forget_sink(mirror)
+def _forget(mirror: str | None, adoption: Adoption) -> int:
+    """Let journals owe nothing more to a mirror; return how many did."""
+    owing = [outlet for outlet in adoption.outlets if mirror is not None and mirror in outlet.header.mirrors]
+    for outlet in owing:
+        outlet.forget_sink(str(mirror))
+    return len(owing)
 
 
 def _make_room(settings: Settings | None, adoption: Adoption, mirrors: Mirrors) -> None:
@@ -165,7 +169,7 @@ def _make_room(settings: Settings | None, adoption: Adoption, mirrors: Mirrors) 
         adoption.give_up(excess)
 
 
-def _summary(records: int, adoption: Adoption, mirrors: Mirrors) -> DrainSummary:
+def _summary(records: int, forgotten: int, adoption: Adoption, mirrors: Mirrors) -> DrainSummary:
     return DrainSummary(
         records,
         adoption.finished,
@@ -175,6 +179,7 @@ def _summary(records: int, adoption: Adoption, mirrors: Mirrors) -> DrainSummary
         stranded=tuple(str(outlet.directory) for outlet in adoption.stranded()),
         kept={str(outlet.directory): outlet.header.mirrors for outlet in adoption.kept}
         | {str(outlet.directory): owed for outlet in adoption.outlets if (owed := mirrors.owed(outlet))},
+        forgotten=forgotten,
     )
 
 

@@ -168,8 +168,12 @@ def test_drain_without_the_mirror_keeps_what_it_is_owed(receiver, url, tmp_path,
     assert len(receiver.spans) == 20
     assert journals(tmp_path) == []
     leave_behind(url, receiver)
+    assert run(["drain", "--database", url, "--forget", "oltp"]) == 0
+    assert "owe nothing to oltp any more: 0 journals" in capsys.readouterr().out
     assert run(["drain", "--database", url, "--forget", "otlp"]) == 0
-    assert "1 journal finished" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "1 journal finished" in shown
+    assert "owe nothing to otlp any more: 1 journal" in shown
     assert journals(tmp_path) == []
     assert stored(url) == 40
 

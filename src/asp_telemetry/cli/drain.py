@@ -83,23 +83,36 @@ def drain(
     print(settings.destination)
     if hooks is not None:
         _print_hooks(hooks)
-    _print(summary, settings)
+    _print(summary, settings, forget)
 
 
-def _print(summary: DrainSummary, settings: Settings) -> None:
+def _print(summary: DrainSummary, settings: Settings, forget: str | None) -> None:
     print(f"{_done(summary)} finished and removed")
     if summary.abandoned:
         print(f"never finished, and marked as abandoned: {counted(summary.abandoned, 'execution')}")
     if summary.living:
         print(f"drained as far as they went, of living processes: {counted(summary.living, 'journal')}")
-    for directory, mirrors in summary.kept.items():
-        print(f"in the database, but kept for {_why_kept(mirrors, settings)}: {directory}")
+    _print_mirrors(summary, settings, forget)
     for directory in summary.elsewhere:
         if directory in summary.stranded:
             whose = "was begun into another database at this address (--force takes it all the same)"
         else:
             whose = "belongs to another database"
         print(f"left alone, since it {whose}: {directory}")
+
+
+def _print_mirrors(summary: DrainSummary, settings: Settings, forget: str | None) -> None:
+    if forget is not None:
+        print(f"owe nothing to {forget} any more: {counted(summary.forgotten, 'journal')}")
+    configured = {"otlp": settings.otlp is not None, "langfuse": settings.langfuse is not None}
+    for directory, mirrors in summary.kept.items():
+        names = ", ".join(mirrors)
+        absent = [name for name in mirrors if not configured.get(name)]
+        if absent:
+            remedy = f"configure it here, or give it up with --forget {absent[0]}"
+        else:
+            remedy = f"`asp-telemetry stats` tells what it said; --forget {mirrors[0]} gives it up"
+        print(f"in the database, but kept for {names} ({remedy}): {directory}")
 
 
 def _done(summary: DrainSummary) -> str:
@@ -116,14 +129,6 @@ def _print_hooks(hooks: HookSummary) -> None:
         print(f"left alone: {left}")
     if hooks.transcripts is not None:
         print_summary(hooks.transcripts)
-
-
-def _why_kept(mirrors: tuple[str, ...], settings: Settings) -> str:
-    if set(mirrors) & set(settings.sinks):
-        remedy = "it takes nothing just now: see asp-telemetry stats, and repeat the command"
-    else:
-        remedy = "configure it here"
-    return f"{', '.join(mirrors)} ({remedy}, or give it up with --forget {mirrors[0]})"
 
 
 async def _drain(
