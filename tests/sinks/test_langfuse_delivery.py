@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 import asp_telemetry as asp
+from asp_telemetry.cli.app import run
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.langfuse_project import langfuse_project
 from asp_telemetry.settings import resolve
@@ -342,6 +343,21 @@ def test_what_cannot_be_used_is_said_at_once(langfuse, variables, parts):
     for part in parts:
         assert part in str(caught.value)
     assert "sk-lf" not in str(caught.value)
+
+
+def test_the_doctor_says_what_a_program_would_lack(langfuse, url, monkeypatch, capsys):
+    """`doctor` names a missing key, as a problem, before anything waits; and where executions go when all is there."""
+    monkeypatch.setenv("ASP_DATABASE_URL", url)
+    monkeypatch.setenv("ASP_LANGFUSE", "1")
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    assert run(["doctor"]) == 0
+    assert f"executions go to {langfuse.url}" in capsys.readouterr().out
+    monkeypatch.delenv("LANGFUSE_SECRET_KEY")
+    assert run(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "problem  mirror langfuse: langfuse=True (ASP_LANGFUSE) needs LANGFUSE_SECRET_KEY" in shown
+    assert "copy the keys from" in shown
 
 
 def test_the_variables_of_langfuse_are_read(langfuse):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from asp_telemetry.database_url import is_sqlite, sqlite_path
-from asp_telemetry.errors import AspTelemetryError
+from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.journal.mounts import filesystem_of, is_fleeting
 from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep.database import Upkeep
@@ -48,7 +48,7 @@ async def examine(settings: Settings, upkeep: Upkeep) -> tuple[Finding, ...]:
     Returns:
         One finding or more per check; whatever keeps a check from being made is a finding, too.
     """
-    findings = list(_places(settings))
+    findings = [*_places(settings), *_langfuse(settings)]
     identity: str | None = None
     lanes: tuple[LaneFigures, ...] | None = None
     try:
@@ -81,6 +81,19 @@ def _places(settings: Settings) -> Iterator[Finding]:
         else:
             kind = filesystem or "a file system that this system does not name"
             yield Finding(f"place of the {name}", "ok", f"{path} on {kind}")
+
+
+def _langfuse(settings: Settings) -> Iterator[Finding]:
+    """Say whether what is configured can be sent: a program with a writer that lacks it records nothing."""
+    if settings.langfuse is None:
+        return
+    try:
+        settings.langfuse.require_keys()
+    except ConfigurationError as error:
+        told, _, remedy = str(error).partition("; ")
+        yield Finding("mirror langfuse", "problem", told, remedy)
+    else:
+        yield Finding("mirror langfuse", "ok", f"executions go to {settings.langfuse.base_url}")
 
 
 async def _schema(upkeep: Upkeep) -> Finding:
