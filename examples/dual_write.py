@@ -1,6 +1,6 @@
 """Write to the database and to Langfuse, then compare what each of them says the agents cost.
 
-    python examples/dual_write.py
+    python examples/dual_write.py  # in an environment with '.[examples]'
 
 With LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY in the environment it writes into that project. Without them it runs
 offline: a double of Langfuse stands in, as `provider_stub` does for the providers.

@@ -158,7 +158,7 @@ def test_drain_without_the_mirror_keeps_what_it_is_owed(receiver, url, tmp_path,
     try:
         assert run(["drain", "--database", url]) == 0
         shown = capsys.readouterr().out
-        assert "kept for otlp (it takes nothing just now" in shown
+        assert "kept for otlp (`asp-telemetry stats` tells what it said" in shown
         assert "configure it here" not in shown
         receiver.start()
         assert run(["drain", "--database", url]) == 0
