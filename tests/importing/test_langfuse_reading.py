@@ -25,6 +25,12 @@ reader.OBSERVATIONS = 5
 from asp_telemetry.cli.app import run
 sys.exit(run(sys.argv[1:]))
 """
+_BARE = """
+import sys
+sys.modules.update(langfuse=None, opentelemetry=None)
+from asp_telemetry.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
 
 
 def number(ledger, table="execution_traces"):
@@ -123,6 +129,20 @@ def test_missing_keys_are_one_clear_line(any_database, capsys, monkeypatch):
 
     assert run(["import", "langfuse", *DATES]) == 1
     assert "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["import", "langfuse", *DATES], ["compare", "langfuse", "--since", "2026-11-01"]]
+)
+def test_a_missing_package_is_one_clear_line(double, any_database, command):
+    """Where only the package itself is installed, both commands say what to install."""
+    assert run(["migrate", "up"]) == 0
+    done = subprocess.run(
+        [sys.executable, "-c", _BARE, *command], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "asp-telemetry[langfuse]"' in done.stderr
 
 
 def test_dates_have_to_make_sense(capsys):

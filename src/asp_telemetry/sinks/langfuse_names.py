@@ -39,6 +39,9 @@ REASONING_TOKENS: Final = "output_reasoning_tokens"
 
 TOTAL_COST: Final = "total"
 
+TRANSFORMATION_QUALITY: Final = "transformation_quality"
+"""The name of a score; here, where an import finds it without the packages that sending needs."""
+
 LONGEST_VALUE: Final = 200
 """How many characters a user, a session or a tag may have; Langfuse drops what is longer."""
 

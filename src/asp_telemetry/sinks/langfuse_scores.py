@@ -13,6 +13,7 @@ import orjson
 from asp_telemetry.ids import execution_uuid
 from asp_telemetry.journal.reader import Record
 from asp_telemetry.sinks.langfuse_ids import observation_id, trace_id, trace_id_of_task
+from asp_telemetry.sinks.langfuse_names import TRANSFORMATION_QUALITY
 from asp_telemetry.sinks.langfuse_observations import environment
 from asp_telemetry.writer.batch import Change, Entry
 from asp_telemetry.writer.definitions import Definitions, ScopeFacts
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from asp_telemetry.writer.committed import Observation
 
 CODE_QUALITY: Final = "code_quality"
-TRANSFORMATION_QUALITY: Final = "transformation_quality"
 BOOTSTRAP: Final = "bootstrap_"
 """Stands before the capability, in the name of its scores and with a dash in that of their session."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from asp_telemetry.importing.item import Item
-from asp_telemetry.sinks.langfuse_scores import TRANSFORMATION_QUALITY
+from asp_telemetry.sinks.langfuse_names import TRANSFORMATION_QUALITY
 from asp_telemetry.writer.batch import Change
 
 if TYPE_CHECKING:
