@@ -230,6 +230,32 @@ def test_a_task_is_made_of_the_trace_that_names_it(double, ledger, bring):
     assert (found["tokens"], found["api_cost_usd"], found["latency_ms"]) == (15, 0.5, 9000)
 
 
+def test_what_is_inside_belongs_to_the_task_that_the_root_names(double, ledger, bring, monkeypatch):
+    """Metadata of the root alone are enough: the task has the tokens and costs of everything inside, across pages."""
+    monkeypatch.setattr(reader, "OBSERVATIONS", 1)
+    put(
+        double,
+        observation(1, "agent", name="plan", metadata={"task_id": "T-1", "project_id": "P"}, lasts=9.0),
+        observation(2, "span", parent=1, at=1.0),
+        observation(
+            3, "generation", parent=2, at=2.0, usage_details=usage(input=10, output=5), cost_details=cost("0.5")
+        ),
+        observation(4, "tool", parent=2, at=3.0, metadata={"task_id": "T-2"}),
+    )  # fmt: skip
+
+    bring()
+    assert ledger.rows(
+        "SELECT task_id, count(*) FROM execution_traces GROUP BY task_id ORDER BY task_id"
+    ) == [
+        ("T-1", 3),
+        ("T-2", 1),
+    ]
+    assert ledger.rows("SELECT DISTINCT project_id FROM agent_cost_vector") == [("P",)]
+    ((vector,),) = ledger.rows("SELECT actual_cost_vector_json FROM task_metadata WHERE task_id = 'T-1'")
+    found = json.loads(vector)
+    assert (found["tokens"], found["api_cost_usd"]) == (15, 0.5)
+
+
 def test_a_repeated_import_writes_nothing(double, ledger, bring):
     """The second import of the same finds all of it there; what arrived since comes in."""
     put(double, *TREE)

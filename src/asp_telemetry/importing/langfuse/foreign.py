@@ -54,12 +54,13 @@ class Foreign:
         self.now = moment_text(now)
         """When they are imported, UTC text."""
 
-    def items(self, one: "ObservationV2", agents: Sequence[str]) -> list[Item]:
+    def items(self, one: "ObservationV2", agents: Sequence[str], scope: Mapping[str, Any]) -> list[Item]:
         """Return what an observation becomes.
 
         Args:
             one: The observation.
             agents: The names of the agents around it, the nearest first.
+            scope: The task and project that the metadata around it name.
 
         Returns:
             The execution, and its task where it is the root of one; nothing for what may not have ended yet.
@@ -73,16 +74,19 @@ class Foreign:
         if ended is None and self._now - started < _STILL_OPEN:
             return []
         metadata = {key: _loaded(value) for key, value in (one.metadata or {}).items()}
+        around = {key: _loaded(value) for key, value in scope.items()}
         trace = self._trace(one, kind, metadata, agents, started, ended)
         usage = _usage(one, metadata)
         if usage is not None:
             trace["usage"] = _json(usage)
-        task_id = _text(metadata, "task_id")
+        task_id = _text(metadata, "task_id") or _text(around, "task_id")
+        if task_id:
+            trace["task_id"] = identifier(task_id)
         item = Item(
             Change.INSERT_TRACE,
             tuple(trace[name] for name in TRACE_COLUMNS),
             f"observation {one.id} of trace {one.trace_id}",
-            tuple(_metrics(one, trace, metadata, usage, agents)),
+            tuple(_metrics(one, trace, {**around, **metadata}, usage, agents)),
             trace["task_id"] if task_id else None,
         )
         if not task_id or trace["parent_id"] is not None:
@@ -118,7 +122,7 @@ class Foreign:
             "kind": kind,
             "name": identifier(name, 500),
             "agent_role": identifier(role, _ROLE),
-            "task_id": identifier(_text(metadata, "task_id") or root),
+            "task_id": root,
             "started_at": moment_text(started),
             "completed_at": None if ended is None else moment_text(ended),
             "duration_ms": None if ended is None else milliseconds_text(ended - started),

@@ -163,7 +163,7 @@ async def _import_observations(span: _Span, reader: LangfuseReader, foreign: For
 def _items_of(one: "ObservationV2", foreign: Foreign, lineage: Lineage, summary: ImportSummary) -> list[Item]:
     if is_ours(one):
         return mirrored_items(one, foreign.now)
-    items = foreign.items(one, lineage.agents(one))
+    items = foreign.items(one, lineage.agents(one), lineage.scope(one))
     if not items:
         summary.notes["observations that have not ended yet, left for a later import"] += 1
     return items

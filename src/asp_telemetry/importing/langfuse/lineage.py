@@ -1,8 +1,8 @@
-"""Finds the agent around an observation; what surrounds it began earlier, and so may stand on a later page."""
+"""Finds the agent and the task around an observation; what surrounds it began earlier, and may stand on a later page."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from langfuse.api import ObservationV2
@@ -11,6 +11,9 @@ Key = tuple[str, str]
 """A trace and an observation in it."""
 
 Ask = Callable[[Sequence[Key]], Awaitable[list["ObservationV2"]]]
+
+INHERITED: Final = ("task_id", "project_id")
+"""What holds for everything inside of the observation whose metadata name it."""
 
 _MOST_KEPT = 20_000
 _MOST_ASKED = 100
@@ -24,9 +27,10 @@ class Surrounding(NamedTuple):
     type: str
     name: str
     parent: str | None
+    scope: Mapping[str, Any]
 
 
-_UNKNOWN = Surrounding("", "", None)
+_UNKNOWN = Surrounding("", "", None, {})
 
 
 class Lineage:
@@ -64,22 +68,33 @@ class Lineage:
 
     def agents(self, one: "ObservationV2") -> list[str]:
         """Return the names of the agents around an observation, the nearest first."""
+        return [found.name for found in self._around(one) if found.type == _AGENT]
+
+    def scope(self, one: "ObservationV2") -> dict[str, Any]:
+        """Return what holds for an observation because metadata around it say so: of each name the nearest."""
+        found: dict[str, Any] = {}
+        for surrounding in self._around(one):
+            found = {**surrounding.scope, **found}
+        return found
+
+    def _around(self, one: "ObservationV2") -> Iterator[Surrounding]:
         trace_id, parent = one.trace_id or "", parent_of(one)
-        names: list[str] = []
         for _ in range(_DEEPEST):
             if parent is None:
-                break
+                return
             found = self._known.get((trace_id, parent), _UNKNOWN)
-            if found.type == _AGENT:
-                names.append(found.name)
+            yield found
             parent = found.parent
-        return names
 
     def _keep(self, page: Sequence["ObservationV2"]) -> set[Key]:
         kept = set()
         for one in page:
             key = (one.trace_id or "", one.id)
-            self._known[key] = Surrounding(one.type.upper(), one.name or one.type.lower(), parent_of(one))
+            metadata = one.metadata or {}
+            scope = {name: metadata[name] for name in INHERITED if metadata.get(name)}
+            self._known[key] = Surrounding(
+                one.type.upper(), one.name or one.type.lower(), parent_of(one), scope
+            )
             self._known.move_to_end(key)
             kept.add(key)
         while len(self._known) > _MOST_KEPT:

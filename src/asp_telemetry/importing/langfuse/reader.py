@@ -110,7 +110,7 @@ class LangfuseReader:
     async def _basics(self, **condition: str) -> list["ObservationV2"]:
         page: Any = await self._patiently(
             lambda: self._client.observations.get_many(
-                fields="core,basic",
+                fields="core,basic,metadata",
                 limit=_MOST_SURROUNDING,
                 request_options={"max_retries": 0},
                 **condition,
