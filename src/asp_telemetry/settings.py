@@ -144,7 +144,8 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         for name, variable in _NAMED_BY_LANGFUSE.items():
             if name not in values and variables.get(variable):
                 values[name] = _read(variable, variables[variable], _text)
-        if values.get("writer", True):
+        # Where a variable alone asks for it there is nobody to tell: then the database goes on, and records wait.
+        if given.get("langfuse") and values.get("writer", True):
             values["langfuse"].require_keys()
     journal_dir = values.pop("journal_dir", None) or default_journal_dir(database, variables)
     return Settings(database=database, journal_dir=Path(os.path.abspath(journal_dir)), **values)  # noqa: PTH100 - no symlink may be resolved: the path names the destination

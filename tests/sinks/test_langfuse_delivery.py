@@ -3,6 +3,8 @@
 import gzip
 import json
 import logging
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -337,12 +339,34 @@ def test_both_mirrors_get_everything(langfuse, receiver, url):
 )
 def test_what_cannot_be_used_is_said_at_once(langfuse, variables, parts):
     """Missing keys and bad addresses are refused by configure(), with name, value and remedy, never with a secret."""
-    given = {**langfuse.variables, "ASP_LANGFUSE": "1", **variables}
+    asked = {} if "ASP_LANGFUSE" in variables else {"langfuse": True}
     with pytest.raises(ConfigurationError) as caught:
-        resolve({}, given)
+        resolve(asked, {**langfuse.variables, **variables})
     for part in parts:
         assert part in str(caught.value)
     assert "sk-lf" not in str(caught.value)
+
+
+def test_a_key_that_only_variables_ask_for_and_lack_costs_the_database_nothing(
+    langfuse, url, monkeypatch, capsys
+):
+    """Forget a key where ASP_LANGFUSE alone asks for Langfuse: the database goes on, executions wait for the key."""
+    monkeypatch.setenv("ASP_LANGFUSE", "1")
+    monkeypatch.setenv("ASP_DATABASE_URL", url)
+    monkeypatch.delenv("LANGFUSE_SECRET_KEY")
+    code = (
+        "import asp_telemetry as asp\nwith asp.span('call'): pass\nassert asp.flush().complete\nasp.flush()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr.count("needs LANGFUSE_SECRET_KEY") == 1
+    assert run(["drain"]) == 0
+    assert "kept for langfuse" in capsys.readouterr().out
+    assert langfuse.observations == []
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", langfuse.secret_key)
+    assert run(["drain"]) == 0
+    assert [found.name for found in langfuse.observations] == ["call"]
 
 
 def test_the_doctor_says_what_a_program_would_lack(langfuse, url, monkeypatch, capsys):

@@ -2,6 +2,8 @@
 
 import os
 
+from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.langfuse_project import LangfuseProject
 from asp_telemetry.settings import Settings
 from asp_telemetry.writer.mirror import Mirror
 
@@ -11,9 +13,6 @@ def make_mirrors(settings: Settings) -> list[Mirror]:
 
     Args:
         settings: Say which.
-
-    Raises:
-        ConfigurationError: If one cannot do its work in this process.
     """
     mirrors: list[Mirror] = []
     if settings.otlp is not None:
@@ -21,8 +20,17 @@ def make_mirrors(settings: Settings) -> list[Mirror]:
 
         mirrors.append(OtlpMirror(settings.otlp, os.environ))
     if settings.langfuse is not None:
-        settings.langfuse.require_keys()
-        from asp_telemetry.sinks.langfuse import LangfuseMirror  # noqa: PLC0415 - likewise
-
-        mirrors.append(LangfuseMirror(settings.langfuse))
+        mirrors.append(_langfuse(settings.langfuse))
     return mirrors
+
+
+def _langfuse(project: LangfuseProject) -> Mirror:
+    try:
+        project.require_keys()
+    except ConfigurationError as error:
+        from asp_telemetry.sinks.unready import UnreadyMirror  # noqa: PLC0415 - few need it
+
+        return UnreadyMirror("langfuse", error)
+    from asp_telemetry.sinks.langfuse import LangfuseMirror  # noqa: PLC0415 - an extra
+
+    return LangfuseMirror(project)

@@ -84,7 +84,7 @@ def _places(settings: Settings) -> Iterator[Finding]:
 
 
 def _langfuse(settings: Settings) -> Iterator[Finding]:
-    """Say whether what is configured can be sent: a program with a writer that lacks it records nothing."""
+    """Say whether what is configured can be sent."""
     if settings.langfuse is None:
         return
     try:
