@@ -96,6 +96,8 @@ async def test_a_batch_is_one_request_with_its_scores_behind_it(langfuse, mirror
         (Fault(status=400), Answer.REJECT, None, True),
         (Fault(status=413), Answer.REJECT, None, True),
         (Fault(status=422), Answer.REJECT, None, False),
+        (Fault(status=402), Answer.RETRY, 60, False),
+        (Fault(status=407), Answer.RETRY, 60, False),
         (Fault(status=408), Answer.AMBIGUOUS, 60, False),
         (Fault(status=500), Answer.AMBIGUOUS, 60, False),
         (Fault(status=503, retry_after=90), Answer.AMBIGUOUS, 90, False),

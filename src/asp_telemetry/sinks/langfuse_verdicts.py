@@ -14,6 +14,7 @@ MEND_SECONDS = 60.0
 _WRONG_KEYS, _FORBIDDEN = 401, 403
 _WRONG_PLACE = frozenset({404, 405})
 _DIVISIBLE = frozenset({400, 413})
+_REFUSED = _DIVISIBLE | {415, 422}
 _TIMEOUT, _TOO_MANY = 408, 429
 
 
@@ -58,7 +59,12 @@ def verdict_of_status(reply: Reply, url: str) -> Verdict:
         )
     if status == _TIMEOUT or status >= 500:
         return Verdict(Answer.AMBIGUOUS, detail, after=max(after or 0.0, DOUBT_SECONDS))
-    return Verdict(Answer.REJECT, f"{detail} {_excerpt(reply)}".rstrip(), divisible=status in _DIVISIBLE)
+    detail = f"{detail} {_excerpt(reply)}".rstrip()
+    if status in _REFUSED:
+        return Verdict(Answer.REJECT, detail, divisible=status in _DIVISIBLE)
+    # Langfuse itself has no other answers: this one is of whoever stands before it, and says nothing of the records.
+    trouble = "something before Langfuse lets nothing pass"
+    return Verdict(Answer.RETRY, f"{detail} from {url}", after=MEND_SECONDS, trouble=trouble)
 
 
 def unsent(error: NotSentError) -> Verdict:
