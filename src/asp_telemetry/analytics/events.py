@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Be one decision of a router; confidences from 0 to 1, durations in ms."""
+    """Be one decision of a router, and how it turned out where that is known; scores from 0 to 1, durations in ms."""
 
     id: str
     execution_id: str
@@ -24,11 +24,14 @@ class Routing:
     cache_hit: bool | None
     duration_ms: float
     started_at: datetime
+    actual_success: bool | None = None
+    actual_quality: float | None = None
+    prediction_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Be one run of a hook; `gates` are the quality gates it has checked, `gathered` the functions it has run."""
+    """Be one run of a hook; `gates` are those it found passed, `gathered` what it has run, `parent_id` the hook around."""
 
     id: str
     execution_id: str
@@ -42,11 +45,12 @@ class Hook:
     gates: list[Any] | None
     gathered: list[Any] | None
     error_message: str | None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Be one call of a service; `status` is that of HTTP."""
+    """Be one call of a service; `status` is that of HTTP, `hook_id` the hook that it was made in."""
 
     id: str
     execution_id: str
@@ -61,6 +65,7 @@ class Endpoint:
     retries: int | None
     error_type: str | None
     error_message: str | None
+    hook_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,9 @@ def described(event: Event) -> tuple[str, str, str | None]:
         tool = f" {event.tool_name}" if event.tool_name else ""
         return "hook", f"{event.hook_type}{tool}", event.status
     if isinstance(event, Endpoint):
-        status = None if event.status is None else str(event.status)
+        # A call that got no answer has no status, and has failed all the same.
+        failure = None if event.success else event.error_type or "error"
+        status = failure if event.status is None else str(event.status)
         return "endpoint", f"{event.service} {event.method} {event.path}", status
     result = None if event.success is None else "success" if event.success else "error"
     return "transformation", f"{event.source_agent or '?'} to {event.target_agent}", result

@@ -1,5 +1,6 @@
 """`asp-telemetry trace`: draws one trace as a waterfall, with what each execution took."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
@@ -11,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from asp_telemetry.analytics import Analytics, Trace, TracedExecution
-from asp_telemetry.analytics.events import Event, Hook, described
+from asp_telemetry.analytics.events import Endpoint, Event, Hook, Transformation, described
+from asp_telemetry.capture.endpoints import HTTP_ERROR
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import counted, print_json
 
-_NAME_WIDTH, _FIGURES_WIDTH, _LEAST_BAR = 40, 40, 12
+_NAME_WIDTH, _LEAST_NAME, _LEAST_BAR, _ENDING_WIDTH = 40, 18, 6, 40
 _STYLES = {
     "error": "red",
     "timeout": "red",
@@ -82,27 +84,24 @@ def _told(depth: int, execution: TracedExecution) -> dict[str, Any]:
 def _draw(found: Trace, console: Console) -> None:
     console.print(f"trace {found.root_id}, {found.started_at:%Y-%m-%d %H:%M:%S} UTC")
     lines = list(found.walk_all())
-    names = min(max(2 * depth + len(_label(line)) for depth, line in lines), _NAME_WIDTH)
-    width = max(
-        console.width - names - max(len(_ending(line)) for _, line in lines) - _FIGURES_WIDTH, _LEAST_BAR
-    )
+    names, bars, endings = _widths(lines, console.width)
     waited_for = {step.execution_id for step in found.critical_path}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("execution", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
-    table.add_column("", no_wrap=True)
+    table.add_column("execution", no_wrap=True, overflow="ellipsis", width=names)
+    table.add_column("", no_wrap=True, width=bars)
     for heading in ("time", "tokens", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    table.add_column("", no_wrap=True, overflow="ellipsis", width=endings)
     for depth, line in lines:
-        style = _STYLES.get(line.status or "", "") if isinstance(line, TracedExecution | Hook) else ""
+        style = _style(line)
         name_style, bar = "italic", ""
         if isinstance(line, TracedExecution):
             name_style = "bold" if line.id == found.asked_for else ""
-            bar = _bar(found, line, width, "█" if console.encoding.startswith("utf") else "#")
+            bar = _bar(found, line, bars, "█" if console.encoding.startswith("utf") else "#")
         table.add_row(
             Text("  " * depth + _label(line), style=name_style),
             Text(bar, style=style or ("" if line.id in waited_for else "dim")),
-            _time(line.duration_ms),
+            _lasted(line),
             _tokens(line),
             _cost(line),
             Text(_ending(line), style=style),
@@ -111,19 +110,44 @@ def _draw(found: Trace, console: Console) -> None:
     _print_sums(found, console)
 
 
+def _widths(lines: Sequence[tuple[int, TracedExecution | Event]], width: int) -> tuple[int, int, int]:
+    """Divide a terminal among names, bars and endings; the figures between them are never cut."""
+    figures = sum(
+        max(len(heading), *(len(cell(line)) for _, line in lines))
+        for heading, cell in (("time", _lasted), ("tokens", _tokens), ("USD", _cost))
+    )
+    room = width - figures - 2 * 5  # five gaps between six columns
+    longest = max(2 * depth + len(_label(line)) for depth, line in lines)
+    endings = max(len(_ending(line)) for _, line in lines)
+    endings = max(min(endings, _ENDING_WIDTH, room - _LEAST_NAME - _LEAST_BAR), 0)
+    names = max(min(longest, _NAME_WIDTH, room - endings - _LEAST_BAR), _LEAST_NAME)
+    return names, max(room - endings - names, _LEAST_BAR), endings
+
+
+def _style(line: TracedExecution | Event) -> str:
+    if isinstance(line, TracedExecution | Hook):
+        return _STYLES.get(line.status, "")
+    return "red" if isinstance(line, Endpoint | Transformation) and line.success is False else ""
+
+
 def _label(line: TracedExecution | Event) -> str:
     if not isinstance(line, TracedExecution):
         kind, name, _ = described(line)
-        return f"{kind} {name}"
-    return f"{line.name} {line.task_id}" if line.kind == "task" and line.task_id else line.name
+        return _printable(f"{kind} {name}")
+    return _printable(f"{line.name} {line.task_id}" if line.kind == "task" and line.task_id else line.name)
+
+
+def _printable(text: str) -> str:
+    """Keep what was recorded from moving the cursor or breaking the table."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _ending(line: TracedExecution | Event) -> str:
     status = line.status if isinstance(line, TracedExecution) else described(line)[2]
     if status in {None, "success", "in_progress"}:
         return ""
-    error = getattr(line, "error_type", None)
-    return f"{status}: {error}" if error else str(status)
+    error = line.error_message if isinstance(line, Hook) else getattr(line, "error_type", None)
+    return _printable(str(status) if error in {None, status, HTTP_ERROR} else f"{status}: {error}")
 
 
 def _tokens(line: TracedExecution | Event) -> str:
@@ -146,9 +170,13 @@ def _bar(found: Trace, execution: TracedExecution, width: int, filled: str) -> s
     return " " * start + filled * max(1, round(end * width) - start)
 
 
-def _time(duration_ms: float | None) -> str:
-    if duration_ms is None:
-        return "running"
+def _lasted(line: TracedExecution | Event) -> str:
+    if line.duration_ms is not None:
+        return _time(line.duration_ms)
+    return "running" if isinstance(line, TracedExecution | Hook) and line.status == "in_progress" else ""
+
+
+def _time(duration_ms: float) -> str:
     return f"{duration_ms / 1000:.2f} s" if duration_ms >= 1000 else f"{duration_ms:.1f} ms"
 
 
