@@ -157,6 +157,14 @@ def test_look_ups_of_agents_are_measured_on_both_databases() -> None:
     assert "not measured" not in output
 
 
+def test_assembly_of_a_trace_is_measured_on_both_databases() -> None:
+    """How long a trace takes to become a tree is shown for both databases, beside what of it is computing."""
+    output = run("traces.py")
+    for database in ("SQLite", "PostgreSQL"):
+        assert f"100 executions from {database} to a tree, ms" in output
+    assert output.count("what this process computes takes") == 2
+
+
 def test_import_table_is_complete() -> None:
     """What an import costs is shown, and it brings along none of the heavy modules."""
     output = run("imports.py")
