@@ -78,8 +78,15 @@ JOIN router_performance_metrics AS verdict ON verdict.correlation_id = trace.cor
 WHERE trace.root_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)::uuid))
   AND (verdict.actual_success IS NOT NULL OR verdict.feedback_type IS NOT NULL);
 
+-- name: transformations
+SELECT event.correlation_id::text, trace.root_id::text, event.event_type, event.success
+FROM execution_traces AS trace
+JOIN agent_transformation_events AS event ON event.correlation_id = trace.correlation_id
+WHERE trace.root_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)::uuid))
+ORDER BY event.started_at, event.id;
+
 -- name: tasks
-SELECT task_id, task_type, project_id FROM task_metadata
+SELECT task_id, task_type, project_id, status FROM task_metadata
 WHERE task_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)));
 
 -- name: patterns_state

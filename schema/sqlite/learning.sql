@@ -56,8 +56,15 @@ FROM execution_traces AS trace JOIN router_performance_metrics AS verdict ON ver
 WHERE trace.root_id IN (SELECT value FROM json_each(?1))
   AND coalesce(verdict.actual_success, verdict.feedback_type) IS NOT NULL;
 
+-- name: transformations
+SELECT event.correlation_id, trace.root_id, event.event_type, event.success
+FROM execution_traces AS trace
+JOIN agent_transformation_events AS event ON event.correlation_id = trace.correlation_id
+WHERE trace.root_id IN (SELECT value FROM json_each(?1))
+ORDER BY event.started_at, event.id;
+
 -- name: tasks
-SELECT task_id, task_type, project_id FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(?1));
+SELECT task_id, task_type, project_id, status FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(?1));
 
 -- name: patterns_state
 SELECT count(*) AS number, coalesce(max(updated_at), '') AS newest, coalesce(sum(total_usage_count), 0) AS uses

@@ -89,6 +89,21 @@ class School:
         }
         self.insert("endpoint_calls", **row)
 
+    def transformation(self, execution: dict[str, Any], **values: Any) -> None:
+        """Insert that one agent became another."""
+        row = {
+            "id": self.id(),
+            "event_type": "transformation_complete",
+            "correlation_id": execution["correlation_id"],
+            "source_agent": "coordinator",
+            "target_agent": "debugger",
+            "started_at": execution["started_at"],
+            "completed_at": execution["completed_at"],
+            "success": True,
+            **values,
+        }
+        self.insert("agent_transformation_events", **row)
+
     def decision(self, execution: dict[str, Any], **values: Any) -> None:
         """Insert a routing decision."""
         row = {

@@ -58,6 +58,7 @@ def test_patterns_have_no_values(school):
     [
         "the request failed", "it timed out", "an execution inside failed", "a hook failed", "a gate was not passed",
         "a call failed", "it is still running inside", "its parent is missing", "the user said no", "it was abandoned",
+        "a transformation failed", "a transformation was not noted as a success", "its task was called failed",
     ],
 )  # fmt: skip
 def test_no_pattern_is_learned_from_a_failure(school, cause):
@@ -72,6 +73,13 @@ def test_no_pattern_is_learned_from_a_failure(school, cause):
         school.hook(top, context={"quality_gates_failed": ["SV-002"]})
     elif cause == "a call failed":
         school.call(top, success=False, response_status=503)
+    elif cause == "a transformation failed":
+        school.transformation(top, event_type="transformation_failed", success=None)
+    elif cause == "a transformation was not noted as a success":
+        school.transformation(top, success=False, error_type="refused")
+    elif cause == "its task was called failed":
+        school.insert("task_metadata", task_id="T-9", status="failed", started_at=top["started_at"])
+        school.execution(top, task_id="T-9", kind="task")
     elif cause == "it is still running inside":
         school.execution(top, status="in_progress", completed_at=None, duration_ms=None)
     elif cause == "its parent is missing":

@@ -79,9 +79,14 @@ def judge(tree: Tree, criteria: SuccessCriteria) -> Verdict:
         "completed": top is not None
         and top["status"] == "success"
         and tree.is_whole()
-        and all(row["completed_at"] is not None for row in tree.executions),
+        and all(row["completed_at"] is not None for row in tree.executions)
+        and all(row["status"] != "failed" for row in tree.tasks.values()),
         "no errors": all(row["status"] not in FAILED for row in tree.executions)
         and all(row["success"] for row in tree.calls)
+        and all(
+            row["success"] is not False and row["event_type"] != "transformation_failed"
+            for row in tree.transformations
+        )
         and all(
             row["actual_success"] is not False and row["feedback_type"] != "negative" for row in tree.verdicts
         ),

@@ -91,7 +91,7 @@ class LearningDatabase(ABC):
             return {}
         names = as_json(roots)
         parts: dict[str, dict[str, list[Row]]] = {root: {} for root in roots}
-        for part in ("executions", "hooks", "calls", "decisions", "verdicts"):
+        for part in ("executions", "hooks", "calls", "transformations", "decisions", "verdicts"):
             for row in await self.rows(part, names):
                 parts[row["root_id"]].setdefault(part, []).append(row)
         named = {

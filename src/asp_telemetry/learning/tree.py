@@ -1,4 +1,4 @@
-"""Puts what was recorded of one request together: its executions, hooks, calls and routing decisions."""
+"""Puts what was recorded of one request together: its executions, hooks, calls, transformations and routing decisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ class Tree:
         executions: Its rows of execution_traces in the order of their start; JSON is parsed, times are UTC text.
         hooks: Its rows of hook_executions, in order.
         calls: Its rows of endpoint_calls, in order.
+        transformations: Its rows of agent_transformation_events, in order.
         decisions: Its rows of agent_routing_decisions, in order.
         verdicts: What was said later of its routing, from router_performance_metrics.
         tasks: Its rows of task_metadata by id.
@@ -27,6 +28,7 @@ class Tree:
     executions: Sequence[Row]
     hooks: Sequence[Row] = ()
     calls: Sequence[Row] = ()
+    transformations: Sequence[Row] = ()
     decisions: Sequence[Row] = ()
     verdicts: Sequence[Row] = ()
     tasks: Mapping[str, Row] = field(default_factory=dict)
