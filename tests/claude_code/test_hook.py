@@ -149,9 +149,10 @@ def test_fifty_at_once_are_fifty_rows(ledger, capsys, tmp_path):
         (b'{"session_id": "s"}', 0),
         (b'{"hook_event_name": "Stop\\u0000\\ud800", "session_id": 5, "x": NaN}', 1),
         (b'{"hook_event_name": "Brand-New", "' + b"n" * 10_000 + b'": 1e999}', 1),
+        (b'{"hook_event_name": "Stop", "duration_ms": 1%b, "tool_input": {"lines": 1%b}}' % (b"0" * 400, b"0" * 400), 1),
         (json.dumps(event("PostToolUse", tool_name="T" * 9000, tool_response="r" * 3_000_000)).encode(), 1),
     ],
-    ids=["nothing", "cut off", "array", "no text", "deep", "no event", "odd texts", "odd names", "long"],
+    ids=["nothing", "cut off", "array", "no text", "deep", "no event", "odd texts", "odd names", "huge numbers", "long"],
 )  # fmt: skip
 def test_whatever_it_is_told_it_ends_with_0(ledger, capsys, monkeypatch, told, stored):
     """What is no JSON is put aside with the reason; what is odd is stored; neither Claude Code nor a later hook suffers."""

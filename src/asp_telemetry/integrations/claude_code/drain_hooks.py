@@ -267,6 +267,8 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
 
 def _is_readable(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False  # a pipe would be waited for
         with path.open("rb") as file:
             return bool(file.read(1))
     except OSError:

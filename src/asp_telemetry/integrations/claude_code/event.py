@@ -17,6 +17,7 @@ _INSIDE = {"tool_input": ("subagent_type", "run_in_background"), "tool_response"
 _MAX_FACT = 4096
 _MAX_ERROR = 2000
 _MAX_FIELDS = 64
+_LARGEST = (1 << 64) - 1
 
 
 def reduced(event: dict[str, Any], content_bytes: int | None) -> dict[str, Any]:
@@ -63,9 +64,7 @@ def line_of(record: dict[str, Any]) -> bytes:
 def _fact(value: Any) -> Any:
     if isinstance(value, str):
         return _clean(value)[:_MAX_FACT]
-    if isinstance(value, bool) or (isinstance(value, (int, float)) and math.isfinite(value)):
-        return value
-    return None
+    return value if isinstance(value, (int, float)) and _can_be_read(value) else None
 
 
 def _clean(text: str) -> str:
@@ -98,4 +97,11 @@ def _plain(value: Any) -> Any:
         return {_clean(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, (int, float)) and not _can_be_read(value):
+        return str(value) if isinstance(value, int) else None
+    return value
+
+
+def _can_be_read(number: float) -> bool:
+    """Tell whether a number can stand in JSON: Python's writes and reads some that others refuse."""
+    return -_LARGEST <= number <= _LARGEST if isinstance(number, int) else math.isfinite(number)

@@ -158,7 +158,8 @@ def _understood(data: bytes, size: int, variables: Mapping[str, str]) -> dict[st
 
 def _content_bytes(variables: Mapping[str, str]) -> int:
     try:
-        return min(int(variables.get("ASP_CONTENT_MAX_BYTES") or _CONTENT_BYTES), _MOST_CONTENT_BYTES)
+        wanted = int(variables.get("ASP_CONTENT_MAX_BYTES") or _CONTENT_BYTES)
+        return max(0, min(wanted, _MOST_CONTENT_BYTES))
     except ValueError:
         return _CONTENT_BYTES  # a drain complains of it
 
