@@ -168,6 +168,7 @@ def test_what_cannot_be_read_is_counted_and_named(ledger, transcripts, capsys):
     (transcripts / FOLDER / "gone.jsonl").symlink_to("/nowhere")
     report = imported(capsys, transcripts)
     assert report["unread"] == {"no JSON object": 2, "the last line is cut off": 1}
+    assert report["unknown"]["assistant without an id"] == 1
     assert f"{main}, byte {place}: no JSON object" in report["unread_places"]
     assert report["stored"] == {"executions": 24}
     assert len(report["broken"]) == 1

@@ -138,6 +138,7 @@ def test_spans_that_are_each_others_parents_are_recorded(serving, recorded):
         (JSON, b"[" * 100_000, {}, 400, "not JSON"),
         (PROTOBUF, b"plain", {"Content_Encoding": "gzip"}, 400, "not gzip"),
         (PROTOBUF, gzip.compress(b"x" * 999, mtime=0)[:-9], {"Content_Encoding": "gzip"}, 400, "ends too early"),
+        (PROTOBUF, gzip.compress(b"", mtime=0) * 1001, {"Content_Encoding": "gzip"}, 400, "compress it as a whole"),
         (JSON, gzip.compress(bytes(2_000_000), mtime=0), {"Content_Encoding": "gzip"}, 413, "longer than 1000000 bytes"),
         (PROTOBUF, bytes(1_000_001), {}, 413, "longer than 1000000 bytes"),
         (PROTOBUF, zlib.compress(b""), {"Content_Encoding": "deflate"}, 415, "send gzip"),

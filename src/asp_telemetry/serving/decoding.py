@@ -22,6 +22,8 @@ from asp_telemetry.serving.spans import SpanError, Surroundings
 _GZIP: Final = (
     31  # the window of 32 KiB, and a gzip header: https://docs.python.org/3/library/zlib.html#zlib.decompress
 )
+# What follows one is copied for each: very many small ones would take minutes.
+_MOST_GZIP_MEMBERS: Final = 1000
 _MOST_SPANS: Final = 16_384
 _IDS: Final = (("traceId", "trace_id"), ("spanId", "span_id"), ("parentSpanId", "parent_span_id"))
 # Never read, and the ids in them would have to be rewritten.
@@ -79,6 +81,10 @@ def _unpacked(body: bytes, most_bytes: int) -> bytes:
     parts: list[bytes] = []
     left = most_bytes
     while body:
+        if len(parts) >= _MOST_GZIP_MEMBERS:
+            raise RefusedError(
+                400, f"the body is more than {_MOST_GZIP_MEMBERS} gzip files in a row; compress it as a whole"
+            )
         # A gzip file may be several, one after the other.
         unpacker = zlib.decompressobj(_GZIP)
         try:

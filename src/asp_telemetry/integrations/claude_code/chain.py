@@ -62,6 +62,7 @@ class Chain:
         self.calls: OrderedDict[str, Call] = OrderedDict()
         self.is_empty = True
         self.unknown_results = 0
+        self.unnamed_answers = 0
         self._keep = keep
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._interrupted = False
@@ -90,7 +91,10 @@ class Chain:
             yield self._failed(line, message, origin, now)
             return
         name = parts.text(message, "id") or parts.text(line, "requestId") or parts.text(line, "uuid")
-        if name is None or message.get("model") == _SYNTHETIC:
+        if message.get("model") == _SYNTHETIC:
+            return
+        if name is None:
+            self.unnamed_answers += 1
             return
         self.is_empty = self._interrupted = False
         self._error = None

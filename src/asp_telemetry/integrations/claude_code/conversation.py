@@ -192,6 +192,8 @@ class Conversation:
         for chain in (turn.chain, *sides.values()):
             if chain.unknown_results:
                 self.unknown["tool_result without its call"] += chain.unknown_results
+            if chain.unnamed_answers:
+                self.unknown["assistant without an id"] += chain.unnamed_answers
         if turn.chain.is_empty:
             return  # a command of Claude Code itself, to which no model has answered
         prompt = None
