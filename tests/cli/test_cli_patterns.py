@@ -49,11 +49,13 @@ def test_learn_tells_what_was_learned_and_what_not(traced, capsys):
 
 
 def test_learn_speaks_to_people(traced, capsys):
-    """Without --json there is a table, the criteria that were not met, and what cannot be learned."""
+    """Without --json there is a table, the criteria that were not met, what cannot be learned, and why there is nothing."""
     assert run(["patterns", "learn", "--slow-after", "0.1", "--min-score", "0.9"]) == 0
     shown = capsys.readouterr().out
     for part in ("finished traces", "not met, 1 time: completed", "not met, 2 times: score"):
         assert part in shown, shown
+    assert run(["patterns", "learn"]) == 0
+    assert "nothing new: a trace is learned from ten seconds after its end" in capsys.readouterr().out
 
 
 def test_match_explains_and_plans(traced, capsys):

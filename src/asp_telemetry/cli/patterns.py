@@ -78,6 +78,8 @@ def run_learn(
             ("of these: new patterns", found.new_errors),
         ],
     )
+    if not found.traces:
+        print("nothing new: a trace is learned from ten seconds after its end, and once")
     for name, number in sorted(found.missed.items()):
         print(f"not met, {counted(number, 'time')}: {name}")
     for reason in found.not_learned:
