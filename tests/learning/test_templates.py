@@ -14,6 +14,8 @@ from asp_telemetry.learning.templates import message_pattern, path_pattern, temp
         ("use sk-abcdef123456 and password=hunter22", "use <secret> and password=<secret>"),
         ("open https://example.com/a?token=x and C:\\data\\x.txt", "open <url> and <path>"),
         ("call 10.0.0.1:8080 at 2026-01-15 09:00 or 9:30 pm", "call <address> at <time> or <time>"),
+        ("ask db.prod.local:5432, www.acme.de/a?b=1 or fe80::1, not node", "ask <address>, <address> or <address>, not node"),
+        ("call std::vector, os.path.join and asp.net", "call std::vector, os.path.join and asp.net"),
         ("rename get_usr to getUser in AuthService.py", "rename <name> to <name> in <file>"),
         ('say "hello world" to \'ana\'', "say <quoted> to <quoted>"),
         ("see PAY-1432, #77 and @ana", "see <id>, <id> and <id>"),
