@@ -3,18 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import anyio
-
 from asp_telemetry.agents.database import RegistryDatabase, Row
 from asp_telemetry.database_url import destination_of
-from asp_telemetry.stores.postgres_connection import (
-    Connection,
-    connect,
-    disconnect,
-    prepare_schema,
-    statements,
-)
-from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
+from asp_telemetry.stores.postgres_connection import Connection
+from asp_telemetry.stores.postgres_work import explaining, open_current, transaction
 
 _COMMAND_SECONDS = 300.0  # the figures of a month of executions
 
@@ -29,25 +21,15 @@ class PostgresRegistry(RegistryDatabase):
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `agents.sql` by its name."""
-        try:
+        with explaining(self._name):
             return [dict(row) for row in await self._connection.fetch(self.sql[statement], *values)]
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Be the only one who changes the registry; commit at the end, roll back on an error."""
-        try:
-            await self._connection.execute(statements()["begin"])
-            await self._connection.execute(self.sql["be_the_only_one"])
-            yield
-            await self._connection.execute("COMMIT")
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                if not self._connection.is_closed() and self._connection.is_in_transaction():
-                    await self._connection.execute("ROLLBACK")
+        with explaining(self._name):
+            async with transaction(self._connection, self.sql["be_the_only_one"]):
+                yield
 
 
 @asynccontextmanager
@@ -64,10 +46,5 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresRegistry]:
         StoreUnavailableError: If it cannot be reached.
         MigrationError: If its schema is not the current one.
     """
-    connection = await connect(url, command_seconds=_COMMAND_SECONDS)
-    try:
-        await prepare_schema(connection, url, migrate=False)
+    async with open_current(url, command_seconds=_COMMAND_SECONDS) as connection:
         yield PostgresRegistry(connection, url)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await disconnect(connection)

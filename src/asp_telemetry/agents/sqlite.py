@@ -10,8 +10,9 @@ import anyio
 
 from asp_telemetry.agents.database import RegistryDatabase, Row
 from asp_telemetry.errors import RowRefusedError, StoreUnavailableError
-from asp_telemetry.migrations import SqliteTarget, store_errors
+from asp_telemetry.migrations import SqliteTarget
 from asp_telemetry.stores.sqlite_connection import open_database
+from asp_telemetry.stores.sqlite_work import rows_of
 
 
 class SqliteRegistry(RegistryDatabase):
@@ -25,10 +26,7 @@ class SqliteRegistry(RegistryDatabase):
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `agents.sql` by its name."""
         try:
-            with store_errors(self._path):
-                async with self._connection.execute(self.sql[statement], values) as cursor:
-                    names = [column[0] for column in cursor.description or ()]
-                    return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+            return await rows_of(self._connection, self._path, self.sql[statement], values)
         except sqlite3.IntegrityError as error:
             # Somebody's own trigger or index: what is written has been checked against ours.
             raise RowRefusedError(

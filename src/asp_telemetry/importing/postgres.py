@@ -3,18 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import anyio
-
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.importing.ledger import Ledger, Row
-from asp_telemetry.stores.postgres_connection import (
-    Connection,
-    connect,
-    disconnect,
-    prepare_schema,
-    reading,
-)
-from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
+from asp_telemetry.stores.postgres_connection import Connection, reading
+from asp_telemetry.stores.postgres_work import explaining, open_current
 
 
 class PostgresLedger(Ledger):
@@ -27,11 +19,9 @@ class PostgresLedger(Ledger):
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `importing.sql` by its name."""
-        try:
+        with explaining(self._name):
             async with reading(self._connection):
                 return [dict(row) for row in await self._connection.fetch(self.sql[statement], *values)]
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
 
 
 @asynccontextmanager
@@ -48,10 +38,5 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresLedger]:
         StoreUnavailableError: If it cannot be reached.
         MigrationError: If its schema is not the current one.
     """
-    connection = await connect(url)
-    try:
-        await prepare_schema(connection, url, migrate=False)
+    async with open_current(url) as connection:
         yield PostgresLedger(connection, url)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await disconnect(connection)

@@ -9,8 +9,9 @@ import anyio
 
 from asp_telemetry.errors import MigrationError, StoreUnavailableError
 from asp_telemetry.importing.ledger import Ledger, Row
-from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
+from asp_telemetry.migrations import Migrator, SqliteTarget
 from asp_telemetry.stores.sqlite_connection import connect
+from asp_telemetry.stores.sqlite_work import rows_of
 from asp_telemetry.upkeep.results import behind
 
 
@@ -24,10 +25,7 @@ class SqliteLedger(Ledger):
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `importing.sql` by its name."""
-        with store_errors(self._path):
-            async with self._connection.execute(self.sql[statement], values) as cursor:
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+        return await rows_of(self._connection, self._path, self.sql[statement], values)
 
 
 @asynccontextmanager

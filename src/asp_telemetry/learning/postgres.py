@@ -1,23 +1,14 @@
 """Learns from a PostgreSQL database."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
-
-import anyio
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.learning.database import LearningDatabase, Row, as_json
 from asp_telemetry.learning.embedding import import_numpy
-from asp_telemetry.stores.postgres_connection import (
-    Connection,
-    connect,
-    disconnect,
-    prepare_schema,
-    reading,
-    statements,
-)
-from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
+from asp_telemetry.stores.postgres_connection import Connection, reading
+from asp_telemetry.stores.postgres_work import explaining, open_current, transaction
 
 if TYPE_CHECKING:
     from asp_telemetry.learning.embedding import Vectors
@@ -38,7 +29,7 @@ class PostgresLearning(LearningDatabase):
 
     async def raw(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `learning.sql` by its name."""
-        with self._explaining():
+        with explaining(self._name):
             return [dict(row) for row in await self._connection.fetch(self.sql[statement], *values)]
 
     def reading(self) -> AbstractAsyncContextManager[None]:
@@ -47,7 +38,7 @@ class PostgresLearning(LearningDatabase):
 
     def writing(self) -> AbstractAsyncContextManager[None]:
         """Be the only one who learns; commit at the end, roll back on an error."""
-        return self._explained(self._transaction())
+        return self._explained(transaction(self._connection, self.sql["be_the_only_one"]))
 
     async def count_uses(self, changes: Sequence[Mapping[str, Any]]) -> None:
         """Do nothing: a trigger does."""
@@ -74,29 +65,10 @@ class PostgresLearning(LearningDatabase):
         return {row["id"]: float(row["similarity"]) for row in found}
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[None]:
-        try:
-            await self._connection.execute(statements()["begin"])
-            await self._connection.execute(self.sql["be_the_only_one"])
-            yield
-            await self._connection.execute("COMMIT")
-        finally:
-            with anyio.CancelScope(shield=True):
-                if not self._connection.is_closed() and self._connection.is_in_transaction():
-                    await self._connection.execute("ROLLBACK")
-
-    @asynccontextmanager
-    async def _explained(self, transaction: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
-        with self._explaining():
-            async with transaction:
+    async def _explained(self, work: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+        with explaining(self._name):
+            async with work:
                 yield
-
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        try:
-            yield
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
 
 
 @asynccontextmanager
@@ -113,10 +85,5 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresLearning]:
         StoreUnavailableError: If it cannot be reached.
         MigrationError: If its schema is not the current one.
     """
-    connection = await connect(url, command_seconds=_COMMAND_SECONDS)
-    try:
-        await prepare_schema(connection, url, migrate=False)
+    async with open_current(url, command_seconds=_COMMAND_SECONDS) as connection:
         yield PostgresLearning(connection, url)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await disconnect(connection)

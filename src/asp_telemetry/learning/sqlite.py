@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiosqlite
-import anyio
 import orjson
 
-from asp_telemetry.errors import MigrationError, StoreUnavailableError
 from asp_telemetry.learning.database import LearningDatabase, Row
 from asp_telemetry.learning.embedding import import_numpy
-from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
-from asp_telemetry.stores.sqlite_connection import connect
+from asp_telemetry.migrations import SqliteTarget
+from asp_telemetry.stores.sqlite_work import open_current, reading, rows_of
 
 if TYPE_CHECKING:
     from asp_telemetry.learning.embedding import Vectors
@@ -31,21 +29,11 @@ class SqliteLearning(LearningDatabase):
 
     async def raw(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `learning.sql` by its name."""
-        with store_errors(self._path):
-            async with self._connection.execute(self.sql[statement], values) as cursor:
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+        return await rows_of(self._connection, self._path, self.sql[statement], values)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
+    def reading(self) -> AbstractAsyncContextManager[None]:
         """Read what is of one moment, without keeping anybody from writing."""
-        with store_errors(self._path):
-            await (await self._connection.execute("BEGIN")).close()
-        try:
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._connection.rollback()
+        return reading(self._connection, self._path)
 
     def writing(self) -> AbstractAsyncContextManager[None]:
         """Hold the write lock; commit at the end, roll back on an error."""
@@ -65,10 +53,6 @@ class SqliteLearning(LearningDatabase):
         return kept, numpy.frombuffer(flat, dtype=numpy.float32).reshape(len(kept), width)
 
 
-def _is_there(path: Path) -> bool:
-    return path.exists()
-
-
 @asynccontextmanager
 async def open_sqlite(path: Path, *, read_only: bool) -> AsyncIterator[SqliteLearning]:
     """Open an existing file at the current schema.
@@ -84,23 +68,5 @@ async def open_sqlite(path: Path, *, read_only: bool) -> AsyncIterator[SqliteLea
         StoreUnavailableError: If there is no such file, or it cannot be opened.
         MigrationError: If its schema is not the current one.
     """
-    if not _is_there(path):
-        raise StoreUnavailableError(
-            f"{path} does not exist, so there is nothing to learn from; check --database"
-        )
-    connection = await connect(path, read_only=True)
-    try:
-        migrator = Migrator(SqliteTarget(connection))
-        version = await migrator.check()
-        if version != migrator.newest:
-            raise MigrationError(
-                f"{path} is at schema version {version} and this asp-telemetry needs {migrator.newest}; "
-                "run `asp-telemetry migrate up`"
-            )
-        if not read_only:
-            await connection.close()
-            connection = await connect(path)
+    async with open_current(path, purpose="to learn from", read_only=read_only) as connection:
         yield SqliteLearning(connection, path)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await connection.close()

@@ -1,22 +1,13 @@
 """Reprices a PostgreSQL database."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
-
-import anyio
 
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.repricing.database import RepricingDatabase, Row
-from asp_telemetry.stores.postgres_connection import (
-    Connection,
-    connect,
-    disconnect,
-    prepare_schema,
-    reading,
-    statements,
-)
-from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
+from asp_telemetry.stores.postgres_connection import Connection, reading, statements
+from asp_telemetry.stores.postgres_work import explaining, open_current, transaction
 
 _COMMAND_SECONDS = 300.0  # a page may meet a table whose statistics are old
 
@@ -40,7 +31,7 @@ class PostgresRepricing(RepricingDatabase):
 
     def writing(self) -> AbstractAsyncContextManager[None]:
         """Be the only one who reprices; commit at the end, roll back on an error."""
-        return self._explained(self._transaction())
+        return self._explained(transaction(self._connection, self.sql["be_the_only_one"]))
 
     async def before_roll_up(self, tasks: Sequence[str]) -> None:
         """Take the lock without which a writer could miss these costs in the first sum of a task that it makes just now."""
@@ -54,33 +45,14 @@ class PostgresRepricing(RepricingDatabase):
         await self._fetch(self._store["roll_up_tasks"], list(tasks))
 
     async def _fetch(self, sql: str, *values: object) -> list[Any]:
-        with self._explaining():
+        with explaining(self._name):
             return list(await self._connection.fetch(sql, *values))
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[None]:
-        try:
-            await self._connection.execute(self._store["begin"])
-            await self._connection.execute(self.sql["be_the_only_one"])
-            yield
-            await self._connection.execute("COMMIT")
-        finally:
-            with anyio.CancelScope(shield=True):
-                if not self._connection.is_closed() and self._connection.is_in_transaction():
-                    await self._connection.execute("ROLLBACK")
-
-    @asynccontextmanager
-    async def _explained(self, transaction: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
-        with self._explaining():
-            async with transaction:
+    async def _explained(self, work: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+        with explaining(self._name):
+            async with work:
                 yield
-
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        try:
-            yield
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
 
 
 @asynccontextmanager
@@ -97,10 +69,5 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresRepricing]:
         StoreUnavailableError: If it cannot be reached.
         MigrationError: If its schema is not the current one.
     """
-    connection = await connect(url, command_seconds=_COMMAND_SECONDS)
-    try:
-        await prepare_schema(connection, url, migrate=False)
+    async with open_current(url, command_seconds=_COMMAND_SECONDS) as connection:
         yield PostgresRepricing(connection, url)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await disconnect(connection)

@@ -3,18 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import anyio
-
 from asp_telemetry.database_url import destination_of
 from asp_telemetry.retention.database import Row, sql
-from asp_telemetry.stores.postgres_connection import (
-    Connection,
-    connect,
-    disconnect,
-    prepare_schema,
-    statements,
-)
-from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable
+from asp_telemetry.stores.postgres_connection import Connection
+from asp_telemetry.stores.postgres_work import explaining, open_current, transaction
 
 # A batch may meet a table whose statistics are old; a writer never waits for this one longer than its own lock timeout.
 _COMMAND_SECONDS = 900.0
@@ -30,10 +22,8 @@ class PostgresRetention:
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         """Run a statement of `retention.sql` by its name."""
-        try:
+        with explaining(self._name):
             return [dict(row) for row in await self._connection.fetch(self._sql[statement], *values)]
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
 
     async def move_traces(self, cutoff: str, trees: int) -> int:
         """Move at most so many trees that ended before a moment into the archive table; return the number of rows."""
@@ -43,17 +33,9 @@ class PostgresRetention:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """Commit at the end, roll back on an error; nobody's lock is waited for long."""
-        begin = statements()["begin"]
-        try:
-            await self._connection.execute(begin)
-            yield
-            await self._connection.execute("COMMIT")
-        except TROUBLE as error:
-            raise unavailable(error, self._name) from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                if not self._connection.is_closed() and self._connection.is_in_transaction():
-                    await self._connection.execute("ROLLBACK")
+        with explaining(self._name):
+            async with transaction(self._connection):
+                yield
 
 
 @asynccontextmanager
@@ -70,10 +52,5 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresRetention]:
         StoreUnavailableError: If it cannot be reached.
         MigrationError: If its schema is not the current one.
     """
-    connection = await connect(url, command_seconds=_COMMAND_SECONDS)
-    try:
-        await prepare_schema(connection, url, migrate=False)
+    async with open_current(url, command_seconds=_COMMAND_SECONDS) as connection:
         yield PostgresRetention(connection, url)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await disconnect(connection)

@@ -5,12 +5,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 
 import aiosqlite
-import anyio
 
-from asp_telemetry.errors import MigrationError, StoreUnavailableError
-from asp_telemetry.migrations import Migrator, SqliteTarget, store_errors
+from asp_telemetry.migrations import SqliteTarget
 from asp_telemetry.retention.database import Row, ids_of, sql
-from asp_telemetry.stores.sqlite_connection import connect
+from asp_telemetry.stores.sqlite_work import open_current, rows_of
 
 
 class SqliteRetention:
@@ -40,14 +38,7 @@ class SqliteRetention:
         return nullcontext() if self._read_only else SqliteTarget(self._connection).locked()
 
     async def _rows(self, statement: str, *values: object) -> list[Row]:
-        with store_errors(self._path):
-            async with self._connection.execute(statement, values) as cursor:
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists()
+        return await rows_of(self._connection, self._path, statement, values)
 
 
 @asynccontextmanager
@@ -65,21 +56,5 @@ async def open_sqlite(path: Path, *, read_only: bool) -> AsyncIterator[SqliteRet
         StoreUnavailableError: If there is no such file, or it cannot be opened.
         MigrationError: If its schema is not the current one.
     """
-    if not _is_there(path):
-        raise StoreUnavailableError(f"{path} does not exist, so there is nothing to prune; check --database")
-    connection = await connect(path, read_only=True)
-    try:
-        migrator = Migrator(SqliteTarget(connection))
-        version = await migrator.check()
-        if version != migrator.newest:
-            raise MigrationError(
-                f"{path} is at schema version {version} and this asp-telemetry needs {migrator.newest}; "
-                "run `asp-telemetry migrate up`"
-            )
-        if not read_only:
-            await connection.close()
-            connection = await connect(path)
+    async with open_current(path, purpose="to prune", read_only=read_only) as connection:
         yield SqliteRetention(connection, path, read_only=read_only)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await connection.close()
