@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import socket
+import sys
 from pathlib import Path
 from time import sleep
 
@@ -187,6 +188,17 @@ def test_a_server_that_cannot_serve_says_why(tmp_path, monkeypatch, capsys, argu
     assert words in err
     assert err.count("\n") == 1
     assert "short" not in err
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
+    """To serve is an extra: where it is not installed, one line says how to get it."""
+    for name in [name for name in sys.modules if name.startswith("asp_telemetry.serving.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "h11", None)
+    assert run(["serve", "--port", "0"]) == 1
+    assert capsys.readouterr().err == (
+        'error: serve needs h11, which is not installed; run: pip install "asp-telemetry[serve]"\n'
+    )
 
 
 def test_a_server_that_is_told_to_record_nothing_says_so(tmp_path, process):
