@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import os
 import threading
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import asp_telemetry as asp
+from anything import ANYTHING
 from asp_telemetry import guard
+from asp_telemetry.testing import capture
 
 
 @pytest.fixture
@@ -135,3 +140,35 @@ def test_a_status_that_is_none_raises_nothing(calls):
             call.response(status)
     assert [status for (status,) in calls("response_status")] == [None] * 4
     assert guard.counts() == {"an endpoint's status was no whole number": 4}
+
+
+def test_a_forked_child_leaves_the_call_to_its_parent(calls):
+    """What was forked inside the block does not record the call a second time."""
+    with asp.span("Code", kind="agent"), asp.endpoint_call("rag", "GET", "/") as call:
+        child = os.fork()
+        if not child:
+            call.end()
+            asp.flush(timeout=20)
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert len(calls("id")) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_anything_may_be_handed_in(data):
+    """Whatever is handed in, nothing is raised, and no call is refused."""
+
+    def draw():
+        return data.draw(ANYTHING)
+
+    guard.reset()
+    with capture(strict=False) as recorded:
+        with asp.endpoint_call(draw(), draw(), draw(), body=draw(), headers=draw()) as call:
+            call.request(body=draw(), headers=draw(), size=draw(), retries=draw())
+            call.response(draw(), body=draw(), headers=draw(), size=draw())
+            call.failed(draw(), draw())
+            call.note(value=draw())
+        assert len(recorded.endpoint_calls) == 1
+        assert recorded.rejected == []
+    guard.reset()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asp_telemetry as asp
+from anything import ANYTHING
 from asp_telemetry import guard
 from asp_telemetry.testing import capture
 
@@ -362,13 +363,15 @@ def test_a_refused_decision_costs_nothing_else(any_database):
 
 
 async def test_users_see_their_own_decisions(postgres_database, monkeypatch, tmp_path):
-    """Under row-level security a user sees the decisions and hooks of their own traces, made inside executions or not."""
+    """Under row-level security a user sees what happened in their own traces, made inside executions or not."""
     monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path))
     asp.configure(postgres_database, strict=True, replace=True, auto_migrate=True)
     for user in ("ana", "bo"):
         with asp.context(user_id=user), asp.routing(f"request of {user}") as routing:
             routing.choose("debugger", confidence=1)
         with asp.context(user_id=user), asp.hook(f"hook of {user}"):
+            pass
+        with asp.context(user_id=user), asp.transformation(None, f"agent of {user}"):
             pass
     assert (await asp.aflush()).complete
     asp.shutdown(timeout=20)
@@ -381,6 +384,8 @@ async def test_users_see_their_own_decisions(postgres_database, monkeypatch, tmp
         assert [row[0] for row in await connection.fetch("SELECT hook_type FROM hook_executions")] == [
             "hook of ana"
         ]
+        targets = await connection.fetch("SELECT target_agent FROM agent_transformation_events")
+        assert [row[0] for row in targets] == ["agent of ana"]
         assert len(await connection.fetch("SELECT id FROM router_performance_metrics")) == 1
     finally:
         await connection.close()
@@ -400,11 +405,6 @@ def test_captures_show_decisions_and_their_metrics():
 @given(st.data())
 def test_anything_may_be_handed_in(data):
     """Whatever is handed in, nothing is raised, and no decision is refused."""
-    anything = st.recursive(
-        st.none() | st.booleans() | st.floats() | st.text() | st.binary() | st.integers(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-        max_leaves=5,
-    )
     names = (
         "confidence",
         "trigger",
@@ -417,13 +417,13 @@ def test_anything_may_be_handed_in(data):
     )
     guard.reset()
     with capture(strict=False) as recorded:
-        with asp.routing(data.draw(anything), context=data.draw(anything)) as routing:
+        with asp.routing(data.draw(ANYTHING), context=data.draw(ANYTHING)) as routing:
             routing.choose("debugger", confidence=0.5)
-            routing.choose(data.draw(anything), **{name: data.draw(anything) for name in names})
-            routing.cache(data.draw(anything), key=data.draw(anything), age_seconds=data.draw(anything))
+            routing.choose(data.draw(ANYTHING), **{name: data.draw(ANYTHING) for name in names})
+            routing.cache(data.draw(ANYTHING), key=data.draw(ANYTHING), age_seconds=data.draw(ANYTHING))
         asp.validate_routing(
-            routing.id, success=data.draw(anything), quality=data.draw(anything), feedback=data.draw(anything),
-            details=data.draw(anything),
+            routing.id, success=data.draw(ANYTHING), quality=data.draw(ANYTHING), feedback=data.draw(ANYTHING),
+            details=data.draw(ANYTHING),
         )  # fmt: skip
         assert len(recorded.routing_decisions) == 1
         assert recorded.rejected == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import asp_telemetry as asp
+from anything import ANYTHING
 from asp_telemetry import guard
 from asp_telemetry.cli.app import run
 from asp_telemetry.testing import capture
@@ -155,6 +159,72 @@ def test_a_score_that_is_none_costs_the_score_alone(value):
         (row,) = recording.transformations
         assert (row.quality_score, row.agent_definition_id) == (None, None)
         assert recording.stats()["troubles"]
+    guard.reset()
+
+
+def test_scores_have_the_same_digits_everywhere(events):
+    """Both databases keep four decimals."""
+    with asp.transformation("a", "b", confidence=1 / 3) as x:
+        x.quality(2 / 3)
+    [scores] = events("routing_confidence", "quality_score")
+    assert [float(score) for score in scores] == [0.3333, 0.6667]
+
+
+def test_an_own_execution_holds_session_and_user(events):
+    """Outside of any execution a transformation begins one, so that what happens inside is one trace, and a user's."""
+    with (
+        asp.context(user_id="ana", session_id="s-1"),
+        asp.transformation(None, "a"),
+        asp.span("work") as work,
+    ):
+        pass
+    assert events("session_id", "correlation_id") == [("s-1", str(work.root_id))]
+
+
+def test_one_that_is_used_again_is_another(events):
+    """Each run of the block has an id and an outcome of its own."""
+    again = asp.transformation("a", "b")
+    with again:
+        again.failed("refused")
+    with again:
+        pass
+    assert len(set(events("id"))) == 2
+    assert [error for (error,) in events("error_type")] == ["refused", None]
+
+
+def test_a_forked_child_leaves_it_to_its_parent(events):
+    """What was forked inside the block does not record it a second time."""
+    with asp.span("Code", kind="agent"), asp.transformation("a", "b") as x:
+        child = os.fork()
+        if not child:
+            x.end()
+            asp.flush(timeout=20)
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert events("id") == [(x.id,)]
+    assert asp.stats()["rejected"] == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_anything_may_be_handed_in(data):
+    """Whatever is handed in, nothing is raised, no transformation is refused, and what is good of it is kept."""
+
+    def draw():
+        return data.draw(ANYTHING)
+
+    guard.reset()
+    with capture(strict=False) as recorded:
+        with asp.transformation(
+            draw(), draw(), reason=draw(), context=draw(), user_request=draw(), confidence=draw(),
+            strategy=draw(), definition_id=draw(),
+        ) as x:  # fmt: skip
+            x.quality(draw())
+            x.quality(0.5)
+            x.failed(draw(), draw())
+        [row] = recorded.transformations
+        assert row.quality_score == Decimal("0.5")
+        assert recorded.rejected == []
     guard.reset()
 
 

@@ -87,6 +87,7 @@ class Block:
         if span is not None:
             self._enter(span)
         self._process = getpid()
+        self._recording = 0
         self._phase = _OPEN
         self._clock = perf_counter_ns()
 

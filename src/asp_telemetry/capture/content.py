@@ -9,7 +9,7 @@ from typing import Any
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site
-from asp_telemetry.capture.encoder import json_text, plain, shortened_bytes
+from asp_telemetry.capture.encoder import MAX_TEXT, identifier, json_text, plain, shortened_bytes
 from asp_telemetry.capture.redaction import MARK, Redactor, redact
 from asp_telemetry.guard import trouble
 from asp_telemetry.journal.layout import FLAGS, SITE, Flag
@@ -100,6 +100,12 @@ def body(data: bytes, size: int, digest: str | None, content_type: str) -> Any:
         return None if text is None else _cut(text)
     head = text.encode()[:max_bytes].decode("utf-8", "ignore")
     return f"{head}… ({size} bytes, sha256 {digest})"
+
+
+def content_text(value: Any) -> str:
+    """Return what is stored of a text, or of what stands where one should; a user's `redact` may have made anything of it."""
+    stored = content(value if isinstance(value, str) else identifier(value, MAX_TEXT))
+    return stored if isinstance(stored, str) else MARK
 
 
 def redacted_message(text: str) -> str:

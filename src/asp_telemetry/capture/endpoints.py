@@ -1,13 +1,14 @@
 """HTTP calls to services, and calls that a service answers: each becomes one row of `endpoint_calls`."""
 
 from collections.abc import Iterable, Mapping
+from os import getpid
 from time import perf_counter_ns, time_ns
 from types import TracebackType
 from typing import Any, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.content import content, redacted_message
-from asp_telemetry.capture.encoder import clean, identifier, shown
+from asp_telemetry.capture.encoder import MAX_TEXT, clean, identifier, shown
 from asp_telemetry.capture.facts import send
 from asp_telemetry.capture.hooks import enclosing_hook
 from asp_telemetry.capture.redaction import redact
@@ -17,7 +18,7 @@ from asp_telemetry.journal.layout import FLAGS, Flag, Kind
 
 _UNSAMPLED = int(Flag.UNSAMPLED)
 _ERROR_STATUS = 400
-_MAX_STATUS = 1 << 31
+_MAX_INT = (1 << 31) - 1
 _MAX_PATH = 2_000
 HTTP_ERROR, TIMEOUT, CONNECTION_ERROR = "http_error", "timeout", "connection_error"
 
@@ -28,7 +29,7 @@ class EndpointCall:
     Nothing here raises: what cannot be recorded is counted in `stats()` with its reason.
     """
 
-    __slots__ = ("_clock", "_done", "_facts", "_headers", "_sizes", "_span", "_started")
+    __slots__ = ("_clock", "_done", "_facts", "_headers", "_process", "_sizes", "_span", "_started")
 
     def __init__(self, service: str, method: str, path: str) -> None:
         self._facts: dict[str, Any] = {
@@ -53,7 +54,7 @@ class EndpointCall:
             retries: How many attempts came before this one.
         """
         self._note("request", body, headers, size)
-        self._facts["retry_count"] += retries
+        self._add_retries(retries)
 
     def response(
         self, status: int | None = None, *, body: Any = None, headers: Any = None, size: int | None = None
@@ -72,7 +73,7 @@ class EndpointCall:
 
     def retry(self) -> None:
         """Note that the call is tried again."""
-        self._facts["retry_count"] += 1
+        self._add_retries(1)
 
     def failed(self, error_type: str, message: str | None = None) -> None:
         """Note that the call failed, for a reason that no status or exception tells.
@@ -83,7 +84,7 @@ class EndpointCall:
         """
         self._facts["error_type"] = identifier(error_type, 200)
         if message is not None:
-            self._facts["error_message"] = redacted_message(clean(message))
+            self._facts["error_message"] = redacted_message(identifier(message, MAX_TEXT))
 
     def note(self, **context: Any) -> None:
         """Add what has no column of its own.
@@ -116,6 +117,7 @@ class EndpointCall:
             span: The execution that it belongs to; the current one if left out.
         """
         self._span = state.get_current() if span is None else span
+        self._process = getpid()
         self._started = time_ns()
         self._clock = perf_counter_ns()
         self._done = not state.enabled
@@ -129,6 +131,8 @@ class EndpointCall:
         duration = perf_counter_ns() - self._clock
         try:
             span, facts = self._span, self._facts
+            if self._process != getpid():
+                return  # a child forked inside the block leaves it, too
             if span is not None and span[FLAGS] & _UNSAMPLED:
                 return  # a trace is left out with everything in it
             if error is not None:
@@ -145,9 +149,9 @@ class EndpointCall:
     def _set_status(self, status: int) -> None:
         try:
             number = int(status)
-        except (TypeError, ValueError, OverflowError):
+        except Exception:
             number = -1
-        if not 0 <= number < _MAX_STATUS:
+        if not 0 <= number <= _MAX_INT:
             trouble(
                 "an endpoint's status was no whole number", remedy=f"response({shown(status)}) was refused"
             )
@@ -155,6 +159,12 @@ class EndpointCall:
         self._facts["response_status"] = number
         if number >= _ERROR_STATUS:
             self._facts["error_type"] = HTTP_ERROR
+
+    def _add_retries(self, retries: int) -> None:
+        try:
+            self._facts["retry_count"] = min(max(self._facts["retry_count"] + int(retries), 0), _MAX_INT)
+        except Exception as error:
+            trouble("an endpoint call's retries were no whole number", error)
 
     def _note(self, side: str, body: Any, headers: Any, size: int | None) -> None:
         try:
@@ -225,7 +235,7 @@ def endpoint_path(path: str) -> str:
         >>> endpoint_path("/v1/files?api_key=abcd1234efgh")
         '/v1/files'
     """
-    text = clean(str(path)).partition("?")[0].partition("#")[0]
+    text = identifier(path, MAX_TEXT).partition("?")[0].partition("#")[0]
     return identifier(redact(text) or "/", _MAX_PATH)
 
 

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.blocks import Block
-from asp_telemetry.capture.content import content, redacted_message
+from asp_telemetry.capture.content import content, content_text, redacted_message
 from asp_telemetry.capture.definition import Site
-from asp_telemetry.capture.encoder import MAX_TEXT, clean, identifier, shown
+from asp_telemetry.capture.encoder import clean, identifier, shown
 from asp_telemetry.capture.facts import send
-from asp_telemetry.capture.redaction import MARK
+from asp_telemetry.capture.scores import PLACES, score
 from asp_telemetry.guard import describe, trouble
 from asp_telemetry.journal.layout import Kind
 
@@ -26,7 +26,6 @@ WEIGHTS = {"trigger": 0.40, "context": 0.30, "capability": 0.20, "historical": 0
 STEPS = frozenset({"cache_lookup", "trigger_matching", "confidence_scoring"})
 """The steps of a routing that have a time of their own."""
 
-_PLACES = 4
 _MAX_NAME = 255
 _MAX_ALTERNATIVES = 1_000
 _MAX_DIMENSIONS = 4_096
@@ -98,7 +97,7 @@ class Routing(Block):
             known = {name: score(name, value) for name, value in parts.items() if value is not None}
             total = None if confidence is None else score("confidence", confidence)
             if total is None:
-                total = round(sum(WEIGHTS[name] * (value or 0) for name, value in known.items()), _PLACES)
+                total = round(sum(WEIGHTS[name] * (value or 0) for name, value in known.items()), PLACES)
             others = _alternatives(alternatives)
             self._choice = {
                 "selected_agent": identifier(agent, _MAX_NAME),
@@ -106,7 +105,7 @@ class Routing(Block):
                 **{f"confidence_{name}": value for name, value in known.items()},
                 "alternatives": content(others) if others else None,
                 "alternatives_count": len(others),
-                "selection_reason": None if reason is None else _text(reason),
+                "selection_reason": None if reason is None else content_text(reason),
                 "routing_strategy": None if strategy is None else identifier(strategy),
                 "pattern_id": None if pattern_id is None else _uuid(pattern_id, "pattern_id"),
                 "request_embedding": None if embedding is None else _vector(embedding),
@@ -126,7 +125,7 @@ class Routing(Block):
         def set_cache() -> None:
             self._cache["cache_hit"] = bool(hit)
             if key is not None:
-                self._cache["cache_key"] = _text(key)
+                self._cache["cache_key"] = content_text(key)
             if age_seconds is not None:
                 age = _measure(age_seconds, "age_seconds")
                 self._cache["cache_age_seconds"] = None if age is None else _whole(age)
@@ -169,7 +168,7 @@ class Routing(Block):
         return _SITE
 
     def _facts(self, error: BaseException | None) -> dict[str, Any]:
-        request = _text(self._request)
+        request = content_text(self._request)
         choice = self._choice
         if choice is None:
             # Nobody was chosen: the row says so, and why.
@@ -280,23 +279,6 @@ def validate_routing(
         trouble("validate_routing() failed", error)
 
 
-def score(name: str, value: Any) -> float | None:
-    """Return a number from 0 to 1 as both databases keep it; None, and trouble, if it is none.
-
-    Example:
-        >>> score("trigger", "0.33333")
-        0.3333
-    """
-    try:
-        number = float(value)
-    except Exception:
-        number = -1.0
-    if not 0 <= number <= 1:
-        trouble("a score was not a number from 0 to 1", remedy=f"{name}={shown(value)} was left out")
-        return None
-    return round(number, _PLACES)
-
-
 def _alternatives(others: Iterable[Any]) -> list[Any]:
     try:
         return [_alternative(other) for other in islice(others, _MAX_ALTERNATIVES)]
@@ -311,12 +293,6 @@ def _alternative(other: Any) -> Any:
     if isinstance(other, (tuple, list)):
         return dict(zip(_ALTERNATIVE, other, strict=False))
     return {"agent": other}
-
-
-def _text(value: Any) -> str:
-    """Return what is stored of a text; a function of the user's that redacts may have made anything of it."""
-    stored = content(value if isinstance(value, str) else identifier(value, MAX_TEXT))
-    return stored if isinstance(stored, str) else MARK
 
 
 def _digest(text: str) -> str:
