@@ -178,7 +178,7 @@ def test_a_bootstrap_metric_is_scored_on_the_session_of_its_capability(host):
 
 
 def test_the_quality_of_a_transformation_is_scored_on_its_execution(host):
-    """Only what has a quality is scored: on the execution it happened in, or there is nothing to score."""
+    """Only what has a quality is scored: on the execution it happened in, or that it has begun itself."""
     with asp.task("T-1"), asp.span("route", kind="agent") as route:
         with asp.transformation("a", "b", reason="it fails", context={"secret": 1}) as x:
             x.quality(0.93)
@@ -188,7 +188,7 @@ def test_the_quality_of_a_transformation_is_scored_on_its_execution(host):
         y.quality(1)
     with asp.transformation("a", "nowhere") as z:
         z.quality(0.1)
-    first, second = host.scores()
+    first, second, third = host.scores()
     assert (first["id"], first["name"], first["value"]) == (
         f"transformation-{x.id}",
         "transformation_quality",
@@ -201,6 +201,10 @@ def test_the_quality_of_a_transformation_is_scored_on_its_execution(host):
         root.root_id.replace("-", ""),
         observation_id(root.id),
     )
+    [(own,)] = host.database.rows(
+        f"SELECT correlation_id FROM agent_transformation_events WHERE id = '{z.id}'"
+    )
+    assert third["observationId"] == observation_id(str(own))
 
 
 def test_our_body_is_the_one_that_the_api_client_sends(host):
