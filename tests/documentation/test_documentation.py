@@ -46,7 +46,7 @@ def test_readme_code_runs(tmp_path):
 
 
 def test_readme_pool_reads_postgres(postgres_url, tmp_path, monkeypatch):
-    """The README's commands set PostgreSQL up for a program that records as before, and its pool reads what that wrote."""
+    """The README's commands set PostgreSQL up for a program that records as before, and its trace and pool read what that wrote."""
     monkeypatch.setenv("ASP_DATABASE_URL", postgres_url)
     monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path))
     assert run(["migrate", "up"]) == 0
@@ -65,7 +65,9 @@ print(asyncio.run(newest_failures(os.environ["ASP_DATABASE_URL"])))
         [sys.executable, "-c", "\n".join([*blocks, failing])],
         cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout == "['TASK-002']\n"
+    *trace, failures = done.stdout.splitlines()
+    assert [line.split()[0] for line in trace[1:]] == ["task", "plan", "search"]
+    assert failures == "['TASK-002']"
     assert done.stderr == ""
 
 
