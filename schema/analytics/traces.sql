@@ -43,7 +43,7 @@ ORDER BY id;
 SELECT
   decision.id, decision.correlation_id AS execution_id, user_request, decision.selected_agent, selection_reason,
   confidence_total, confidence_trigger, confidence_context, confidence_capability, confidence_historical, alternatives,
-  routing_strategy, decision.cache_hit, routing_duration_ms AS duration_ms, created_at AS started_at, actual_success,
+  routing_strategy, decision.cache_hit, routing_duration_ms AS duration_ms, created_at AS decided_at, actual_success,
   actual_quality_score AS actual_quality, prediction_error
 FROM agent_routing_decisions AS decision
 LEFT JOIN router_performance_metrics AS metric ON metric.id = decision.id

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from time import sleep
 from typing import Any
 
 import pytest
@@ -29,6 +30,10 @@ def record() -> str:
     """Record an agent with one of everything, most of it failed; return the id of its execution."""
     with asp.span("coordinator", kind="agent") as span:
         with asp.routing("fix the login") as routing:
+            sleep(0.005)
+            with asp.endpoint_call("router", "GET", "/agents") as asked:
+                asked.response(200)
+            sleep(0.005)
             routing.choose("debugger", confidence=0.9)
         asp.validate_routing(routing.id, success=False, quality=0.25)
         with asp.transformation("coordinator", "debugger"):
@@ -61,8 +66,9 @@ def test_events_say_how_they_ended_and_what_they_were_in(recording: AnyDatabase)
     assert (routing.actual_success, routing.actual_quality, routing.prediction_error) == (False, 0.25, 0.65)
     prompt, tool = events_of(trace, Hook)
     assert (prompt.parent_id, tool.parent_id) == (None, prompt.id)
-    assert [call.hook_id for call in events_of(trace, Endpoint)] == [tool.id, tool.id]
-    assert all(event.duration_ms > 0 for event in events_of(trace, Transformation))
+    assert [call.hook_id for call in events_of(trace, Endpoint)] == [None, tool.id, tool.id]
+    assert None not in [event.duration_ms for event in events_of(trace, Transformation)]
+    assert [type(event) for event in trace.roots[0].events[:2]] == [Routing, Endpoint]
     statuses = {moment.name: moment.status for moment in timeline(trace)}
     assert statuses["rag POST /answered"] == "500"
     assert statuses["rag POST /silent"] == "timeout"
@@ -108,7 +114,7 @@ def test_the_waterfall_fits_its_terminal(
     monkeypatch.setenv("COLUMNS", columns)
     assert run(["trace", execution, "--database", recording.url]) == 0
     table = capsys.readouterr().out.partition("1 execution,")[0]
-    assert len(table[table.index("coordinator") :].splitlines()) == 8
+    assert len(table[table.index("coordinator") :].splitlines()) == 9
     assert "running" not in table
     assert "\x1b" not in table
     if int(columns) >= 80:

@@ -1,7 +1,7 @@
 """What happens within an execution beside calls: routing decisions, hooks, endpoint calls, transformations."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 
@@ -23,10 +23,15 @@ class Routing:
     routing_strategy: str | None
     cache_hit: bool | None
     duration_ms: float
-    started_at: datetime
+    decided_at: datetime
     actual_success: bool | None = None
     actual_quality: float | None = None
     prediction_error: float | None = None
+
+    @property
+    def started_at(self) -> datetime:
+        """When the router began; what it called to decide comes behind."""
+        return self.decided_at - timedelta(milliseconds=self.duration_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ class Block:
 
     def elapsed(self) -> int:
         """Return how long the block has run, in ns, without what recording in it took."""
-        return perf_counter_ns() - self._clock - self._recording
+        # Never below zero, which no column takes: some virtual machines set their clock back by a millisecond or two.
+        return max(perf_counter_ns() - self._clock - self._recording, 0)
 
     def begin(self) -> None:
         """Begin the block."""

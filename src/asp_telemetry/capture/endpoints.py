@@ -128,7 +128,7 @@ class EndpointCall:
         if self._done:
             return
         self._done = True
-        duration = perf_counter_ns() - self._clock
+        duration = max(perf_counter_ns() - self._clock, 0)  # see `Block.elapsed`
         try:
             span, facts = self._span, self._facts
             if self._process != getpid():

@@ -208,7 +208,7 @@ class Step:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        spent = self._routing.elapsed() - self._begun
+        spent = max(self._routing.elapsed() - self._begun, 0)
         self._routing.took(**{self._name: spent / 1_000})
 
     async def __aenter__(self) -> None:

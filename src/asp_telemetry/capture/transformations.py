@@ -125,7 +125,7 @@ class Transformation(Block):
 
     def _mark(self, name: str) -> None:
         now = self.elapsed()
-        self._outcome[name], self._marked = now - self._marked, now
+        self._outcome[name], self._marked = max(now - self._marked, 0), now
 
     def _site(self) -> Site:
         return _SITE
