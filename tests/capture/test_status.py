@@ -200,3 +200,15 @@ def test_an_exception_is_not_kept_alive(recorded, run):
     except Exception as error:
         gone = weakref.ref(error)
     assert gone() is None
+
+
+def test_a_clock_that_is_set_back_costs_no_record(recorded, monkeypatch):
+    """Where a virtual machine's clock goes back during a call, the call took no time, and is not lost."""
+    times = iter(range(10**15, 0, -(10**6)))
+    monkeypatch.setattr("asp_telemetry.capture.lifecycle.perf_counter_ns", lambda: next(times))
+    with asp.span("set back") as span:
+        span.set(metadata={"a": 1})
+    monkeypatch.undo()
+    [row] = recorded.rows("SELECT name, duration_ms FROM execution_traces")
+    assert (row["name"], float(row["duration_ms"])) == ("set back", 0)
+    assert asp.stats()["dropped"] == 0

@@ -22,7 +22,7 @@ from lanes import (
 
 from asp_telemetry.capture.definition import Scope, Site
 from asp_telemetry.journal.journal import Journal
-from asp_telemetry.journal.lane import MAX_PAYLOAD
+from asp_telemetry.journal.lane import MAX_PAYLOAD, make_append
 from asp_telemetry.journal.layout import CELL, LIMIT, Kind
 from asp_telemetry.journal.segment import Segment
 from garbage import collect_garbage
@@ -253,4 +253,14 @@ def test_threads_have_lanes_of_their_own_and_hand_them_on(tmp_path: Path) -> Non
         number for place in range(1, 9) for number in range(1_000_000 * place, 1_000_000 * place + 3000)
     ]
     assert sum(map(len, found)) == 101 + 8 * 3000 == journal.accepted
+    journal.close(delete=True)
+
+
+def test_a_clock_that_was_set_back_costs_no_record(tmp_path: Path) -> None:
+    """Measure a negative duration, as some virtual machines let one do: the record is kept, and took no time."""
+    journal = make_journal(tmp_path)
+    append = make_append(journal)
+    assert append(int(Kind.EXECUTION), 1, -5, span(1), b"payload")
+    [record] = read_own(journal)
+    assert (record.slot[10], record.payload) == (0, b"payload")
     journal.close(delete=True)

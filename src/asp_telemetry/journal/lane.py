@@ -224,9 +224,10 @@ def make_append(journal: "Journal") -> Append:
         buffer = lane.buffer
         through = lane.through
         try:
+            # Some virtual machines set their monotonic clock back by a millisecond or two.
             pack_into(
                 buffer, position, 0, status, flags, length, stamp, trace_high, trace_low, span_id, parent_id, started,
-                duration, site, scope, agent, iteration, retries, check, stamp,
+                max(0, duration), site, scope, agent, iteration, retries, check, stamp,
             )  # fmt: skip
             if payload is not None:
                 buffer[position + cell : position + cell + length] = payload
