@@ -52,6 +52,14 @@ def test_plain_json_is_counted_by_class(recording):
     assert said(read_usage(recording.plain)) == recording.expected
 
 
+@pytest.mark.parametrize("first", OBJECTS, ids=named)
+def test_answers_of_one_class_are_read_each_by_its_own_shape(first):
+    """Objects that may hold anything are not taken for what the one before them was."""
+    read_usage(as_objects(first.plain))
+    for recording in OBJECTS:
+        assert said(read_usage(as_objects(recording.plain))) == recording.expected
+
+
 @pytest.mark.parametrize("recording", OBJECTS, ids=named)
 def test_objects_say_what_json_says(recording):
     """An answer is read alike whether it comes as JSON or as a client's object."""

@@ -103,7 +103,7 @@ def test_store_tables_are_complete() -> None:
 
 def test_learning_tables_are_complete() -> None:
     """Look-ups are timed on both databases, and their answers stand beside those of BM25."""
-    output = run("learning.py")
+    output = run("patterns.py")
     for label in ("SQLite", "PostgreSQL"):
         assert all(float(figure) > 0 for figure in figures(output, label))
     for label in ("BM25", "asp-telemetry", "asp-telemetry without its synonyms"):

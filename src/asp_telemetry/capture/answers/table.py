@@ -7,6 +7,7 @@ the caller's thread, after every tracked call: what cannot be an answer must lea
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 from asp_telemetry.capture.answers import openai
@@ -170,14 +171,15 @@ def _read_batch_line(line: Any) -> list[Answer]:
 
 def _read_at(place: str, answer: Any, usage: Any) -> Usage | None:
     kinds = (type(answer), type(usage))
-    if kinds[0] is not dict:
+    says_its_shape = not isinstance(usage, _ANY_SHAPE)
+    if says_its_shape:
         # A missing field of the clients' models costs a microsecond: their classes are tried once.
         shape = _known.get(kinds)
         if shape is not None and _fits(shape, answer, usage):
             return shape.read(answer, usage)
     for shape in _SHAPES[place]:
         if _fits(shape, answer, usage):
-            if kinds[0] is not dict:
+            if says_its_shape:
                 if len(_known) >= _MOST_KINDS:
                     _known.clear()
                 _known[kinds] = shape
@@ -192,6 +194,8 @@ def _read_at(place: str, answer: Any, usage: Any) -> Usage | None:
 
 
 _MOST_KINDS: Final = 256
+# Everybody's answers may be of these classes.
+_ANY_SHAPE: Final = (dict, SimpleNamespace)
 _known: dict[tuple[type, type], _Shape] = {}
 
 

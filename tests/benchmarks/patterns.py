@@ -1,7 +1,7 @@
 """Measures how long a look-up among many patterns takes on both databases, and how often it is right beside BM25.
 
 Look-ups are of the held-out requests of tests/learning/corpus.jsonl among patterns of made-up requests. Run it with:
-python tests/benchmarks/learning.py
+python tests/benchmarks/patterns.py
 """
 
 import asyncio
