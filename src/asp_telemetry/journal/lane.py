@@ -12,6 +12,7 @@ stores (x86). On weaker CPUs a slot may become visible before it is whole; its s
 import sys
 from collections import deque
 from collections.abc import Callable
+from struct import error as StructError  # noqa: N812 - it is a class
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -170,6 +171,34 @@ class Lane:
         self.journal.counters.save(self.number, self.refused)
 
 
+def _salvage(
+    error: BaseException,
+    buffer: Any,
+    position: int,
+    size: int,
+    kind: int,
+    payload: bytes | None,
+    slot: tuple[int, ...],
+) -> None:
+    """Write a record whose duration was negative with none; of any other void the cells, and let its exception go on.
+
+    Some virtual machines set their clock back by a millisecond or two.
+    """
+    try:
+        if not isinstance(error, StructError):
+            raise error  # noqa: TRY301 - the cells have to be voided first
+        _pack_into(buffer, position, 0, *slot)
+        if payload is not None:
+            buffer[position + CELL : position + CELL + len(payload)] = payload
+        buffer[position] = kind
+    except BaseException:
+        # Cells that were taken and stay empty would hold up the reader.
+        stamp = slot[3]
+        _pack_into(buffer, position, 0, 0, 0, size - CELL, stamp, *([0] * 12), stamp)
+        buffer[position] = _VOID
+        raise
+
+
 def make_append(journal: "Journal") -> Append:
     """Build the function that appends one record to the calling thread's lane.
 
@@ -224,19 +253,22 @@ def make_append(journal: "Journal") -> Append:
         buffer = lane.buffer
         through = lane.through
         try:
-            # Some virtual machines set their monotonic clock back by a millisecond or two.
             pack_into(
                 buffer, position, 0, status, flags, length, stamp, trace_high, trace_low, span_id, parent_id, started,
-                max(0, duration), site, scope, agent, iteration, retries, check, stamp,
+                duration, site, scope, agent, iteration, retries, check, stamp,
             )  # fmt: skip
             if payload is not None:
                 buffer[position + cell : position + cell + length] = payload
             buffer[position] = kind
-        except BaseException:
-            # Cells that were taken and stay empty would hold up the reader.
-            pack_into(buffer, position, 0, 0, 0, size - cell, stamp, *([0] * 12), stamp)
-            buffer[position] = _VOID
-            raise
+        except BaseException as error:
+            _salvage(
+                error, buffer, position, size, kind, payload,
+                (
+                    status, flags, length, stamp, trace_high, trace_low, span_id, parent_id, started,
+                    max(duration, 0), site, scope,
+                    agent, iteration, retries, check, stamp,
+                ),
+            )  # fmt: skip
         finally:
             if through is not None:
                 through.write_through(position, size)
