@@ -1,5 +1,4 @@
 -- What belongs to one trace, archived or not; both databases understand it. `:name` marks a value.
--- Events are also those of executions that are known only as somebody's parent: one that still runs has no row yet.
 
 -- name: root_of
 SELECT root_id FROM execution_traces WHERE correlation_id = :id
@@ -39,6 +38,16 @@ WHERE correlation_id IN (
 )
 ORDER BY id;
 
+-- The executions that events of a trace may refer to, for `{members}` below: also those that are known only as somebody's
+-- parent, since one that still runs has no row yet.
+-- name: members
+SELECT correlation_id FROM execution_traces WHERE root_id = :root
+UNION SELECT parent_id FROM execution_traces WHERE root_id = :root
+UNION SELECT root_id FROM execution_traces WHERE root_id = :root
+UNION SELECT correlation_id FROM execution_traces_archive WHERE root_id = :root
+UNION SELECT parent_id FROM execution_traces_archive WHERE root_id = :root
+UNION SELECT root_id FROM execution_traces_archive WHERE root_id = :root;
+
 -- name: routing
 SELECT
   decision.id, decision.correlation_id AS execution_id, user_request, decision.selected_agent, selection_reason,
@@ -47,14 +56,7 @@ SELECT
   actual_quality_score AS actual_quality, prediction_error
 FROM agent_routing_decisions AS decision
 LEFT JOIN router_performance_metrics AS metric ON metric.id = decision.id
-WHERE decision.correlation_id IN (
-  SELECT correlation_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT correlation_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces_archive WHERE root_id = :root
-)
+WHERE decision.correlation_id IN ({members})
 ORDER BY created_at, decision.id;
 
 -- name: hooks
@@ -63,14 +65,7 @@ SELECT
   duration_ms, status, quality_gates_validated AS gates, intelligence_functions_executed AS gathered, error_message,
   parent_id
 FROM hook_executions
-WHERE correlation_id IN (
-  SELECT correlation_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT correlation_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces_archive WHERE root_id = :root
-)
+WHERE correlation_id IN ({members})
 ORDER BY started_at, id;
 
 -- name: endpoints
@@ -79,14 +74,7 @@ SELECT
   response_status AS status, success, started_at, completed_at, duration_ms, retry_count AS retries, error_type,
   error_message, hook_execution_id AS hook_id
 FROM endpoint_calls
-WHERE correlation_id IN (
-  SELECT correlation_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT correlation_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces_archive WHERE root_id = :root
-)
+WHERE correlation_id IN ({members})
 ORDER BY started_at, id;
 
 -- name: transformations
@@ -95,12 +83,5 @@ SELECT
   parent_event_id, quality_score, success, started_at, completed_at, total_execution_duration_ms AS duration_ms,
   error_type, error_message
 FROM agent_transformation_events
-WHERE correlation_id IN (
-  SELECT correlation_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces WHERE root_id = :root
-  UNION SELECT correlation_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT parent_id FROM execution_traces_archive WHERE root_id = :root
-  UNION SELECT root_id FROM execution_traces_archive WHERE root_id = :root
-)
+WHERE correlation_id IN ({members})
 ORDER BY started_at, id;

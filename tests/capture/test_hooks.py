@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import threading
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -16,24 +15,6 @@ from anything import ANYTHING
 from asp_telemetry import guard
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.testing import capture
-
-
-@pytest.fixture
-def found(any_database):
-    """Record into each database in turn, and return the rows of a query, ids as text."""
-    asp.configure(any_database.url, strict=True, replace=True, auto_migrate=True)
-
-    def rows(query):
-        result = asp.flush(timeout=20)
-        assert result.complete, asp.stats()
-        assert result.rejected == 0
-        rows = any_database.rows(query)
-        return [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in rows]
-
-    yield rows
-    asp.shutdown(timeout=20)
-    guard.be_strict(False)
-    guard.reset()
 
 
 def parsed(value):

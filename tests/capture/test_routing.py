@@ -19,24 +19,6 @@ from asp_telemetry.testing import capture
 UNKNOWN = "00000000-0000-4000-8000-000000000009"
 
 
-@pytest.fixture
-def found(any_database):
-    """Record into each database in turn, and return the rows of a query, ids as text."""
-    asp.configure(any_database.url, strict=True, replace=True, auto_migrate=True)
-
-    def rows(query):
-        result = asp.flush(timeout=20)
-        assert result.complete, asp.stats()
-        assert result.rejected == 0
-        rows = any_database.rows(query)
-        return [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in rows]
-
-    yield rows
-    asp.shutdown(timeout=20)
-    guard.be_strict(False)
-    guard.reset()
-
-
 def numbers(row):
     return [None if value is None else float(value) for value in row]
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -22,22 +21,11 @@ from asp_telemetry.testing import capture
 
 
 @pytest.fixture
-def events(any_database):
+def events(found):
     """Record into each database in turn, and return its transformations in the order of their start."""
-    asp.configure(any_database.url, strict=True, replace=True, auto_migrate=True)
-
-    def rows(*columns):
-        result = asp.flush(timeout=20)
-        assert result.complete, asp.stats()
-        found = any_database.rows(
-            f"SELECT {', '.join(columns)} FROM agent_transformation_events ORDER BY started_at, target_agent"
-        )
-        return [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in found]
-
-    yield rows
-    asp.shutdown(timeout=20)
-    guard.be_strict(False)
-    guard.reset()
+    return lambda *columns: found(
+        f"SELECT {', '.join(columns)} FROM agent_transformation_events ORDER BY started_at, target_agent"
+    )
 
 
 def parsed(value):

@@ -85,7 +85,8 @@ class Analytics:
         of_trace = {"root": str(found[0]["root_id"])}
 
         async def read(name: str, row_class: type[Any]) -> Rows[Any]:
-            return read_rows(row_class, await self._reader.fetch(sql[name], of_trace))
+            question = sql[name].format(members=sql["members"].rstrip(";"))
+            return read_rows(row_class, await self._reader.fetch(question, of_trace))
 
         executions = await read("executions", Execution)
         metrics = await read("metrics", Metric)
