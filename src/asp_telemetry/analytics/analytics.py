@@ -7,6 +7,7 @@ from uuid import UUID
 from asp_telemetry.analytics.assembly import assemble
 from asp_telemetry.analytics.events import Endpoint, Hook, Routing, Transformation
 from asp_telemetry.analytics.execution import Execution, Metric
+from asp_telemetry.analytics.families import Families
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.analytics.sync import SyncAnalytics
 from asp_telemetry.analytics.timeline import Moment, timeline
@@ -19,7 +20,7 @@ from asp_telemetry.stores.reader import open_reader
 from asp_telemetry.stores.statements import load_statements
 
 
-class Analytics:
+class Analytics(Families):
     """Ask a database what was recorded; use it with `async with`, or `Analytics.sync()` with `with`.
 
     Args:

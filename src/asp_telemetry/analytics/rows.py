@@ -2,15 +2,30 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import orjson
 
 T = TypeVar("T")
+Usd: TypeAlias = Annotated[Decimal, "exact USD"]
+"""A sum of money, to the last of ten decimals: SQLite, which keeps doubles, adds up whole numbers of 1e-10 USD."""
+Milliseconds: TypeAlias = Annotated[float, "ms to the nanosecond"]
+"""A duration, or a sum of them in whole nanoseconds."""
 _STEP: Final = Decimal("1E-10")  # the last digit that both databases keep
 
 
@@ -29,6 +44,37 @@ class Rows(list[T]):
             One dict per row, keyed by the names of the fields.
         """
         return [asdict(row) for row in self]  # type: ignore[call-overload]
+
+
+def set_derived(row: object, **values: Any) -> None:
+    """Fill in the fields of a frozen row that follow from others; for `__post_init__`.
+
+    Args:
+        row: The row.
+        values: The values by field.
+    """
+    for name, value in values.items():
+        object.__setattr__(row, name, value)
+
+
+def share(part: float | None, whole: float | None) -> float | None:
+    """Return which part of a whole something is, from 0 to 1; None of nothing.
+
+    Example:
+        >>> share(1, 4), share(1, 0)
+        (0.25, None)
+    """
+    return None if part is None or not whole else part / whole
+
+
+def each(sum_usd: Decimal | None, count: int) -> Decimal | None:
+    """Return what one of several costs in USD, rounded to ten decimals; None if there is none, or no sum.
+
+    Example:
+        >>> each(Decimal("0.1"), 4)
+        Decimal('0.0250000000')
+    """
+    return None if sum_usd is None or not count else (sum_usd / count).quantize(_STEP)
 
 
 def read_rows(row_class: type[T], found: Sequence[Mapping[str, Any]]) -> Rows[T]:
@@ -54,7 +100,7 @@ def read_rows(row_class: type[T], found: Sequence[Mapping[str, Any]]) -> Rows[T]
 
 @cache
 def _readers(row_class: Any) -> list[tuple[str, Callable[[Any], Any]]]:
-    hints = get_type_hints(row_class)
+    hints = get_type_hints(row_class, include_extras=True)
     return [(field.name, _reader(hints[field.name])) for field in fields(row_class) if field.init]
 
 
@@ -64,9 +110,9 @@ def _values(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
-    if isinstance(hint, UnionType):
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:
         [hint] = [part for part in get_args(hint) if part is not NoneType]
-    return _READERS.get(get_origin(hint) or hint, _json)
+    return _READERS.get(hint) or _READERS.get(get_origin(hint) or hint, _json)
 
 
 def _moment(value: Any) -> datetime:
@@ -76,6 +122,18 @@ def _moment(value: Any) -> datetime:
 def _decimal(value: Any) -> Decimal:
     """Read an exact number; SQLite's are doubles, whose shortest text is the number that was stored."""
     return value if isinstance(value, Decimal) else Decimal(repr(value)).quantize(_STEP)
+
+
+def _usd(value: Any) -> Decimal:
+    return Decimal(value).scaleb(-10) if isinstance(value, int) else _decimal(value)
+
+
+def _milliseconds(value: Any) -> float:
+    return value / 1_000_000 if isinstance(value, int) else round(float(value), 6)
+
+
+def _day(value: Any) -> date:
+    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _json(value: Any) -> Any:
@@ -88,5 +146,8 @@ _READERS: Final[dict[Any, Callable[[Any], Any]]] = {
     bool: bool,
     float: float,
     datetime: _moment,
+    date: _day,
     Decimal: _decimal,
+    Usd: _usd,
+    Milliseconds: _milliseconds,
 }

@@ -1,11 +1,13 @@
 """The same questions for notebooks and scripts: an event loop in a thread of its own answers them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from asp_telemetry.analytics.families import Families
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     from asp_telemetry.analytics.timeline import Moment
     from asp_telemetry.analytics.trace import Trace
 
+R = TypeVar("R")
 
-class SyncAnalytics:
+
+class SyncAnalytics(Families):
     """Ask a database what was recorded, with `with`; `Analytics.sync()` makes it.
 
     Each method does what the one of `Analytics` does, and needs no event loop: it works in a notebook, too.
@@ -48,6 +52,15 @@ class SyncAnalytics:
     def timeline(self, execution_or_root_id: "str | UUID") -> "Rows[Moment]":
         """Return everything that happened in a trace, in order; see `Analytics.timeline`."""
         found: Rows[Moment] = self._answer(self._analytics.timeline, execution_or_root_id)
+        return found
+
+    def answer(self, question: "Callable[[Analytics], Awaitable[R]]") -> R:
+        """Answer anything that can be asked of `Analytics`.
+
+        Args:
+            question: Gets the `Analytics` and returns what is to be awaited.
+        """
+        found: R = self._answer(question, self._analytics)
         return found
 
     def _answer(self, question: Callable[..., Any], *values: Any) -> Any:
