@@ -14,3 +14,39 @@
 
 -- name: measured
 timestamp >= :since AND timestamp < :until AND {project} AND {user} AND {role} AND {model}
+
+-- name: executed
+started_at >= :since AND started_at < :until AND {user} AND {role} AND {project_of_task}
+
+-- name: project_of_task
+(CAST(:project AS text) IS NULL OR task_id IN (SELECT task_id FROM task_metadata WHERE project_id = :project))
+
+-- name: in_traces
+(CAST(:project AS text) IS NULL AND CAST(:user AS text) IS NULL AND CAST(:role AS text) IS NULL
+  OR correlation_id IN (SELECT correlation_id FROM execution_traces WHERE {user} AND {role} AND {project_of_task}))
+
+-- Percentiles are values that occurred: the smallest of which it is true that so many per cent are not greater.
+-- name: p50
+min(duration_ms) FILTER (WHERE place = (total * 50 + 99) / 100)
+
+-- name: p90
+min(duration_ms) FILTER (WHERE place = (total * 90 + 99) / 100)
+
+-- name: p95
+min(duration_ms) FILTER (WHERE place = (total * 95 + 99) / 100)
+
+-- name: p99
+min(duration_ms) FILTER (WHERE place = (total * 99 + 99) / 100)
+
+-- name: durations
+  max(total) AS measured, {average} AS average_ms, {p50} AS p50_ms, {p90} AS p90_ms, {p95} AS p95_ms, {p99} AS p99_ms,
+  max(duration_ms) AS max_ms
+
+-- name: outcomes
+  count(*) FILTER (WHERE status <> 'in_progress') AS executions,
+  count(*) FILTER (WHERE status = 'in_progress') AS in_progress,
+  count(*) FILTER (WHERE status = 'success') AS successes,
+  count(*) FILTER (WHERE status = 'error') AS errors,
+  count(*) FILTER (WHERE status = 'timeout') AS timeouts,
+  count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+  count(*) FILTER (WHERE status = 'abandoned') AS abandoned

@@ -10,5 +10,19 @@ sum(CAST(round(metric_value * 10000000000) AS INTEGER))
 -- name: ms
 sum(CAST(round(metric_value * 1000000) AS INTEGER))
 
--- name: duration
-sum(CAST(round(duration_ms * 1000000) AS INTEGER))
+-- name: average
+CAST(sum(CAST(round(duration_ms * 1000000) AS INTEGER)) AS REAL) / count(duration_ms) / 1000000
+
+-- name: parts
+json_each(task.components_affected) AS part
+
+-- name: fix_usd
+sum(CAST(round(CASE WHEN json_type(effort_to_fix_json, '$.api_cost_usd') IN ('integer', 'real')
+  THEN json_extract(effort_to_fix_json, '$.api_cost_usd') END * 10000000000) AS INTEGER))
+
+-- name: fix_ms
+sum(CAST(round(CASE WHEN json_type(effort_to_fix_json, '$.latency_ms') IN ('integer', 'real')
+  THEN json_extract(effort_to_fix_json, '$.latency_ms') END * 1000000) AS INTEGER))
+
+-- name: started_day
+substr(started_at, 1, 10)

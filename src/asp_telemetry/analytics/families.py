@@ -1,7 +1,21 @@
 """All families of questions: what both faces of the analytics can be asked."""
 
+from asp_telemetry.analytics.bootstrap import BootstrapQuestions
 from asp_telemetry.analytics.costs import CostQuestions
+from asp_telemetry.analytics.defects import DefectQuestions
+from asp_telemetry.analytics.latency import LatencyQuestions
+from asp_telemetry.analytics.reliability import ReliabilityQuestions
+from asp_telemetry.analytics.routing import RoutingQuestions
+from asp_telemetry.analytics.tasks import TaskQuestions
 
 
-class Families(CostQuestions):
+class Families(
+    CostQuestions,
+    LatencyQuestions,
+    ReliabilityQuestions,
+    TaskQuestions,
+    DefectQuestions,
+    RoutingQuestions,
+    BootstrapQuestions,
+):
     """Be everything that can be asked, apart from single traces."""

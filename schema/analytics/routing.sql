@@ -1,0 +1,77 @@
+-- How well the router routes, and whether offering patterns helps; both databases understand it. Shares are added up as
+-- whole millionths, so that a sum does not depend on the order of its parts.
+
+-- name: quality
+  count(*) AS decisions,
+  CAST(sum(CAST(total_routing_time_us AS bigint)) AS double precision) / nullif(count(total_routing_time_us), 0)
+    AS average_us,
+  min(total_routing_time_us) FILTER (WHERE place = (timed * 50 + 99) / 100) AS p50_us,
+  min(total_routing_time_us) FILTER (WHERE place = (timed * 95 + 99) / 100) AS p95_us,
+  min(total_routing_time_us) FILTER (WHERE place = (timed * 99 + 99) / 100) AS p99_us,
+  max(total_routing_time_us) AS max_us,
+  count(*) FILTER (WHERE total_routing_time_us > 100000) AS over_target,
+  count(*) FILTER (WHERE cache_hit) AS cache_hits,
+  count(*) FILTER (WHERE NOT cache_hit) AS cache_misses,
+  CAST(sum(CAST(round(confidence_score * 1000000) AS bigint)) AS double precision) / nullif(count(confidence_score), 0) / 1000000
+    AS confidence,
+  CAST(sum(CAST(round(trigger_confidence * 1000000) AS bigint)) AS double precision) / nullif(count(trigger_confidence), 0) / 1000000
+    AS trigger_confidence,
+  CAST(sum(CAST(round(context_confidence * 1000000) AS bigint)) AS double precision) / nullif(count(context_confidence), 0) / 1000000
+    AS context_confidence,
+  CAST(sum(CAST(round(capability_confidence * 1000000) AS bigint)) AS double precision) / nullif(count(capability_confidence), 0) / 1000000
+    AS capability_confidence,
+  CAST(sum(CAST(round(historical_confidence * 1000000) AS bigint)) AS double precision) / nullif(count(historical_confidence), 0) / 1000000
+    AS historical_confidence,
+  count(*) FILTER (WHERE selection_validated) AS validated,
+  count(actual_success) AS judged,
+  count(*) FILTER (WHERE actual_success) AS successes,
+  CAST(sum(CAST(round(prediction_error * 1000000) AS bigint)) AS double precision) / nullif(count(prediction_error), 0) / 1000000
+    AS prediction_error,
+  CAST(sum(CAST(round(abs(prediction_error) * 1000000) AS bigint)) AS double precision) / nullif(count(prediction_error), 0) / 1000000
+    AS absolute_prediction_error
+
+-- name: decided
+FROM router_performance_metrics
+WHERE metric_type = 'routing_decision' AND measured_at >= :since AND measured_at < :until AND {in_traces}
+
+-- name: by_strategy
+SELECT selection_strategy AS strategy, {quality}
+FROM (
+  SELECT *,
+    row_number() OVER (PARTITION BY selection_strategy ORDER BY total_routing_time_us NULLS LAST) AS place,
+    count(total_routing_time_us) OVER (PARTITION BY selection_strategy) AS timed
+  {decided}
+) AS placed
+GROUP BY selection_strategy
+ORDER BY decisions DESC, selection_strategy NULLS FIRST;
+
+-- name: by_agent
+SELECT selected_agent, {quality}
+FROM (
+  SELECT *,
+    row_number() OVER (PARTITION BY selected_agent ORDER BY total_routing_time_us NULLS LAST) AS place,
+    count(total_routing_time_us) OVER (PARTITION BY selected_agent) AS timed
+  {decided}
+) AS placed
+GROUP BY selected_agent
+ORDER BY decisions DESC, selected_agent NULLS FIRST;
+
+-- name: patterns
+SELECT
+  pattern.id AS pattern_id, intent, agent, success_score, coalesce(offered, 0) AS offered, coalesce(used, 0) AS used,
+  coalesce(successes, 0) AS successes, coalesce(failures, 0) AS failures,
+  average_match, average_variance, last_used_at
+FROM success_patterns AS pattern
+LEFT JOIN (
+  SELECT
+    pattern_id, count(*) AS offered, count(*) FILTER (WHERE used) AS used,
+    count(*) FILTER (WHERE used AND success) AS successes, count(*) FILTER (WHERE used AND NOT success) AS failures,
+    CAST(sum(CAST(round(match_score * 1000000) AS bigint)) AS double precision) / nullif(count(match_score), 0) / 1000000
+      AS average_match,
+    CAST(sum(CAST(round(performance_variance * 1000000) AS bigint)) AS double precision) / nullif(count(performance_variance), 0) / 1000000
+      AS average_variance
+  FROM pattern_usage_log
+  WHERE used_at >= :since AND used_at < :until
+  GROUP BY pattern_id
+) AS log ON log.pattern_id = pattern.id
+ORDER BY offered DESC, pattern.id;
