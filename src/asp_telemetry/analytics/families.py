@@ -7,6 +7,7 @@ from asp_telemetry.analytics.latency import LatencyQuestions
 from asp_telemetry.analytics.reliability import ReliabilityQuestions
 from asp_telemetry.analytics.routing import RoutingQuestions
 from asp_telemetry.analytics.tasks import TaskQuestions
+from asp_telemetry.analytics.versions import VersionQuestions
 
 
 class Families(
@@ -17,5 +18,6 @@ class Families(
     DefectQuestions,
     RoutingQuestions,
     BootstrapQuestions,
+    VersionQuestions,
 ):
     """Be everything that can be asked, apart from single traces."""
