@@ -153,9 +153,9 @@ COMMENT ON COLUMN agent_cost_vector.agent_iteration IS 'Which attempt of the age
 CREATE INDEX idx_cost_task ON agent_cost_vector (task_id);
 CREATE INDEX idx_cost_timestamp ON agent_cost_vector (timestamp DESC);
 CREATE INDEX idx_cost_role_metric_timestamp ON agent_cost_vector (agent_role, metric_type, timestamp DESC);
-CREATE INDEX idx_cost_metric ON agent_cost_vector (metric_type);
 CREATE INDEX idx_cost_execution_date ON agent_cost_vector (execution_date DESC);
 CREATE INDEX idx_cost_correlation ON agent_cost_vector (correlation_id);
+CREATE INDEX idx_cost_metric_timestamp ON agent_cost_vector (metric_type, timestamp);
 CREATE INDEX idx_cost_metadata ON agent_cost_vector USING gin (metadata jsonb_path_ops);
 
 CREATE TABLE defect_log (

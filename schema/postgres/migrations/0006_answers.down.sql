@@ -1,0 +1,3 @@
+-- Brings back the index on the metric alone.
+DROP INDEX idx_cost_metric_timestamp;
+CREATE INDEX idx_cost_metric ON agent_cost_vector (metric_type);
