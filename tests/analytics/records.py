@@ -1,9 +1,14 @@
-"""Makes records of every kind that questions are about, with all that may be missing, odd or on an edge."""
+"""Makes records of every kind that questions are about, with all that may be missing, odd or on an edge.
 
+Hypothesis chooses how many and the seed, not each value: of some thousand values an example it would make mostly none.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from random import Random
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -36,112 +41,127 @@ class Work:
         return self.tables[table]
 
 
-def maybe(values: list[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(st.none(), st.sampled_from(values))
+Maker: TypeAlias = Callable[[Random], Any]
 
 
 def uuid(number: int) -> UUID:
     return UUID(int=number + 1)
 
 
+def one_of(values: list[Any]) -> Maker:
+    return lambda dice: dice.choice(values)
+
+
+def maybe(values: list[Any] | Maker) -> Maker:
+    make = values if callable(values) else one_of(values)
+    return lambda dice: None if dice.random() < 0.3 else make(dice)
+
+
+def always(value: Any) -> Maker:
+    return lambda _: value
+
+
 # Edges of days in UTC and in the other zones among them, and the same moment again and again.
-MOMENTS = st.one_of(
-    st.sampled_from([NOON, NOON.replace(hour=0), NOON.replace(hour=23, minute=59, second=59, microsecond=999999)]),
-    st.integers(-4 * 24 * 3600 * 10**6, 4 * 24 * 3600 * 10**6).map(lambda us: NOON + timedelta(microseconds=us)),
-).flatmap(lambda moment: st.sampled_from([moment.astimezone(zone) for zone in ZONES]))  # fmt: skip
-DURATIONS = st.one_of(st.just(0), st.integers(0, 10**12)).map(lambda ns: Decimal(ns).scaleb(-6))
-SHARES = st.integers(0, 10_000).map(lambda part: Decimal(part).scaleb(-4))
-VECTORS = st.sampled_from(
-    [None, "[]", "{}", '{"latency_ms": 5.5, "tokens": 700, "api_cost_usd": 0.00003}',
-     '{"latency_ms": "soon", "tokens": true, "api_cost_usd": 12}', '{"latency_ms": 0, "tokens": 3, "api_cost_usd": 0}']
-)  # fmt: skip
+EDGES = [NOON, NOON.replace(hour=0), NOON.replace(hour=23, minute=59, second=59, microsecond=999999)]
 
 
-@st.composite
-def metric(draw: st.DrawFn) -> Record:
-    kind = draw(st.sampled_from(sorted(METRICS)))
+def moment(dice: Random) -> datetime:
+    within = NOON + timedelta(microseconds=dice.randint(-4 * 24 * 3600 * 10**6, 4 * 24 * 3600 * 10**6))
+    return dice.choice([dice.choice(EDGES), within, within]).astimezone(dice.choice(ZONES))
+
+
+def whole(highest: int, digits: int = 0, lowest: int = 0) -> Maker:
+    """Make decimals with so many digits, of any magnitude, 0 often among them."""
+    return lambda dice: Decimal(
+        0
+        if dice.random() < 0.1
+        else dice.randint(lowest, dice.choice([highest, highest, 1 + highest // 1000]))
+    ).scaleb(-digits)
+
+
+def metric(dice: Random) -> Record:
+    kind = dice.choice([*METRICS, "API_Cost", "Latency", "Latency", "Tokens_In", "Tokens_Out"])
     digits = METRICS[kind]
-    value = Decimal(draw(st.one_of(st.just(0), st.integers(0, 10 ** (digits + 5))))).scaleb(-digits)
     return {
-        "timestamp": draw(MOMENTS), "task_id": draw(st.sampled_from(TASKS)), "project_id": draw(maybe(PROJECTS)),
-        "user_id": draw(maybe(USERS)), "correlation_id": draw(maybe([uuid(n) for n in range(8)])),
-        "agent_role": draw(st.sampled_from(ROLES)), "agent_version": draw(maybe(["1.0", "1.1"])), "metric_type": kind,
-        "metric_value": value, "metric_unit": "x", "nested": draw(st.booleans()), "llm_model": draw(maybe(MODELS)),
-        "llm_provider": draw(maybe(["openai"])),
+        "timestamp": moment(dice), "task_id": dice.choice(TASKS), "project_id": maybe(PROJECTS)(dice),
+        "user_id": maybe(USERS)(dice), "correlation_id": maybe([uuid(n) for n in range(8)])(dice),
+        "agent_role": dice.choice(ROLES), "agent_version": maybe(["1.0", "1.1"])(dice), "metric_type": kind,
+        "metric_value": whole(10 ** (digits + 5), digits)(dice), "metric_unit": "x", "nested": dice.random() < 0.3,
+        "llm_model": maybe(MODELS)(dice), "llm_provider": maybe(["openai"])(dice),
     }  # fmt: skip
 
 
-@st.composite
-def work(draw: st.DrawFn) -> Work:
-    """Make a few records of each kind."""
+def make(seed: int, most: int) -> Work:
+    """Make up to so many records of each kind, and three times as many metrics."""
+    dice = Random(seed)
 
-    def some(**columns: st.SearchStrategy[Any]) -> list[Record]:
-        return draw(st.lists(st.fixed_dictionaries(columns), max_size=8))
+    def some(**columns: Maker) -> list[Record]:
+        return [{name: of(dice) for name, of in columns.items()} for _ in range(dice.randint(0, most))]
 
     traces = some(
-        root_id=st.sampled_from([uuid(0), uuid(1)]), session_id=st.just("s"), user_id=maybe(USERS),
-        source=st.just("user_prompt"), kind=maybe(["agent", "tool"]), name=st.sampled_from(["plan", "code"]),
-        agent_role=maybe(ROLES), task_id=maybe(TASKS), started_at=MOMENTS, duration_ms=st.none() | DURATIONS,
-        status=st.sampled_from(STATUSES), error_type=maybe(["KeyError"]), error_message=maybe(["a", "b"]),
+        root_id=one_of([uuid(0), uuid(1)]), session_id=always("s"), user_id=maybe(USERS),
+        source=always("user_prompt"), kind=maybe(["agent", "tool"]), name=one_of(["plan", "code"]),
+        agent_role=maybe(ROLES), task_id=maybe(TASKS), started_at=moment, duration_ms=maybe(whole(10**12, 6)),
+        status=one_of(STATUSES), error_type=maybe(["KeyError"]), error_message=maybe(["a", "b"]),
     )  # fmt: skip
     tasks = some(
-        project_id=maybe(PROJECTS), user_id=maybe(USERS), task_type=maybe(["api"]), created_at=MOMENTS,
-        completed_at=st.none() | MOMENTS, status=st.sampled_from(["pending", "in_progress", "completed", "failed"]),
-        estimated_complexity=maybe([0, 3]), actual_complexity=maybe([0, 8]), estimated_cost_vector_json=VECTORS,
-        actual_cost_vector_json=VECTORS, defect_count=maybe([0, 2]),
+        project_id=maybe(PROJECTS), user_id=maybe(USERS), task_type=maybe(["api"]), created_at=moment,
+        completed_at=maybe(moment), status=one_of(["pending", "in_progress", "completed", "failed"]),
+        estimated_complexity=maybe([0, 3]), actual_complexity=maybe([0, 8]), estimated_cost_vector_json=one_of(VECTORS),
+        actual_cost_vector_json=one_of(VECTORS), defect_count=maybe([0, 2]),
         components_affected=maybe([[], ["a.py"], ["a.py", "b.py"]]),
     )[: len(TASKS)]  # fmt: skip
     flag = maybe([True, False])
     defects = [
         defect
         for defect in some(
-            task_id=st.sampled_from(TASKS), project_id=maybe(PROJECTS), user_id=maybe(USERS),
-            defect_type=st.sampled_from(["4_Hallucination", "8_Alignment_Deviation"]),
-            severity=maybe(["Critical", "High", "Medium", "Low"]), phase_injected=st.sampled_from(PHASES),
-            phase_removed=st.sampled_from(PHASES), component_path=maybe(["a.py", "c.py"]), created_at=MOMENTS,
-            resolved=st.booleans(), effort_to_fix_json=VECTORS, description=st.just("d"), flagged_by_agent=flag,
+            task_id=one_of(TASKS), project_id=maybe(PROJECTS), user_id=maybe(USERS),
+            defect_type=one_of(["4_Hallucination", "8_Alignment_Deviation"]),
+            severity=maybe(["Critical", "High", "Medium", "Low"]), phase_injected=one_of(PHASES),
+            phase_removed=one_of(PHASES), component_path=maybe(["a.py", "c.py"]), created_at=moment,
+            resolved=one_of([True, False]), effort_to_fix_json=one_of(VECTORS), description=always("d"), flagged_by_agent=flag,
             validated_by_human=flag, false_positive=flag,
         )
         if defect["phase_injected"] != defect["phase_removed"]
     ]  # fmt: skip
     for defect in defects:
         defect["resolved_at"] = defect["created_at"] if defect.pop("resolved") else None
-    around = st.sampled_from([uuid(n) for n in range(10)])
+    around = one_of([uuid(n) for n in range(10)])
     calls = some(
-        correlation_id=around, service_name=st.just("svc"), endpoint_path=st.sampled_from(["/a", "/b"]),
-        http_method=st.just("GET"), started_at=MOMENTS, duration_ms=st.none() | DURATIONS, success=st.booleans(),
+        correlation_id=around, service_name=always("svc"), endpoint_path=one_of(["/a", "/b"]),
+        http_method=always("GET"), started_at=moment, duration_ms=maybe(whole(10**12, 6)), success=one_of([True, False]),
         error_type=maybe(["timeout"]), retry_count=maybe([0, 2]),
     )  # fmt: skip
     hooks = some(
-        execution_id=around, correlation_id=around, hook_type=st.sampled_from(["Stop", "PreToolUse"]),
-        tool_name=maybe(["Write"]), started_at=MOMENTS, duration_ms=st.none() | DURATIONS,
-        status=st.sampled_from(STATUSES), success=flag,
+        execution_id=around, correlation_id=around, hook_type=one_of(["Stop", "PreToolUse"]),
+        tool_name=maybe(["Write"]), started_at=moment, duration_ms=maybe(whole(10**12, 6)),
+        status=one_of(STATUSES), success=flag,
     )  # fmt: skip
     decisions = some(
-        metric_type=st.sampled_from(["routing_decision", "routing_decision", "cache_hit"]), correlation_id=maybe([uuid(0)]),
+        metric_type=one_of(["routing_decision", "routing_decision", "cache_hit"]), correlation_id=maybe([uuid(0)]),
         selected_agent=maybe(["debugger"]), selection_strategy=maybe(["explicit", "fuzzy_match"]),
-        confidence_score=st.none() | SHARES, trigger_confidence=st.none() | SHARES, context_confidence=st.none() | SHARES,
-        capability_confidence=st.none() | SHARES, historical_confidence=st.none() | SHARES,
-        total_routing_time_us=st.none() | st.integers(0, 200_000), cache_hit=flag, selection_validated=flag,
-        actual_success=flag, prediction_error=st.none() | st.integers(-10_000, 10_000).map(lambda n: Decimal(n).scaleb(-4)),
-        measured_at=MOMENTS,
+        confidence_score=maybe(whole(10_000, 4)), trigger_confidence=maybe(whole(10_000, 4)), context_confidence=maybe(whole(10_000, 4)),
+        capability_confidence=maybe(whole(10_000, 4)), historical_confidence=maybe(whole(10_000, 4)),
+        total_routing_time_us=maybe(lambda dice: dice.randint(0, 200_000)), cache_hit=flag, selection_validated=flag,
+        actual_success=flag, prediction_error=maybe(whole(10_000, 4, -10_000)),
+        measured_at=moment,
     )  # fmt: skip
     uses = some(
-        pattern_id=st.sampled_from([uuid(0), uuid(1)]), correlation_id=around, user_request=st.just("q"), match_score=SHARES,
-        used=st.booleans(), success=flag, used_at=MOMENTS,
-        performance_variance=st.none() | st.integers(-10**6, 10**6).map(lambda n: Decimal(n).scaleb(-4)),
+        pattern_id=one_of([uuid(0), uuid(1)]), correlation_id=around, user_request=always("q"), match_score=whole(10_000, 4),
+        used=one_of([True, False]), success=flag, used_at=moment,
+        performance_variance=maybe(whole(10**6, 4, -(10**6))),
     )  # fmt: skip
     measurements = some(
-        measured_at=MOMENTS, measurement_period_start=st.just(NOON), measurement_period_end=st.just(NOON),
-        capability_name=st.sampled_from(["PROBE_AI", "ReviewAgent_Code"]),
-        capability_mode=st.sampled_from(["Learning", "Shadow"]), tasks_completed=st.integers(0, 30),
-        tasks_required_for_graduation=st.just(20), primary_metric_name=st.just("MAPE"), primary_metric_value=SHARES,
-        primary_metric_target=SHARES, metric_direction=st.sampled_from(["lower_is_better", "higher_is_better"]),
+        measured_at=moment, measurement_period_start=always(NOON), measurement_period_end=always(NOON),
+        capability_name=one_of(["PROBE_AI", "ReviewAgent_Code"]),
+        capability_mode=one_of(["Learning", "Shadow"]), tasks_completed=lambda dice: dice.randint(0, 30),
+        tasks_required_for_graduation=always(20), primary_metric_name=always("MAPE"), primary_metric_value=whole(10_000, 4),
+        primary_metric_target=whole(10_000, 4), metric_direction=one_of(["lower_is_better", "higher_is_better"]),
         graduation_criteria_met=flag,
     )  # fmt: skip
     return Work(
         {
-            "agent_cost_vector": draw(st.lists(metric(), max_size=25)),
+            "agent_cost_vector": [metric(dice) for _ in range(dice.randint(0, 3 * most))],
             "execution_traces": [{"correlation_id": uuid(n), **one} for n, one in enumerate(traces)],
             "task_metadata": [{"task_id": TASKS[n], **one} for n, one in enumerate(tasks)],
             "defect_log": [{"defect_id": f"D-{n}", **one} for n, one in enumerate(defects)],
@@ -159,12 +179,24 @@ def work(draw: st.DrawFn) -> Work:
     )  # fmt: skip
 
 
+MOMENTS = st.builds(lambda seed: moment(Random(seed)), st.integers(0, 2**32))
+VECTORS = [
+    None, "[]", "{}", '{"latency_ms": 5.5, "tokens": 700, "api_cost_usd": 0.00003}',
+    '{"latency_ms": "soon", "tokens": true, "api_cost_usd": 12}', '{"latency_ms": 0, "tokens": 3, "api_cost_usd": 0}',
+]  # fmt: skip
+
+
+def work() -> st.SearchStrategy[Work]:
+    """Make records of each kind."""
+    return st.builds(make, seed=st.integers(0, 2**32), most=st.integers(0, 30))
+
+
 @st.composite
 def narrowing(draw: st.DrawFn) -> dict[str, Any]:
     """Make filters, mostly few of them."""
     found: dict[str, Any] = {
-        "project": draw(st.none() | maybe(PROJECTS)), "user": draw(st.none() | maybe(USERS)),
-        "role": draw(st.none() | maybe(ROLES)), "model": draw(st.none() | maybe(MODELS)),
+        "project": draw(st.none() | st.none() | st.sampled_from(PROJECTS)), "user": draw(st.none() | st.none() | st.sampled_from(USERS)),
+        "role": draw(st.none() | st.none() | st.sampled_from(ROLES)), "model": draw(st.none() | st.none() | st.sampled_from(MODELS)),
         "since": draw(st.none() | MOMENTS), "until": draw(st.none() | MOMENTS),
     }  # fmt: skip
     return {name: value for name, value in found.items() if value is not None}
