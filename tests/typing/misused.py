@@ -1,6 +1,7 @@
 """Mistakes that a type checker has to find; each line that is wrong says so, and nothing here is ever run."""
 
 import asp_telemetry as asp
+from asp_telemetry.analytics import Analytics
 
 
 @asp.track_agent("Planning")
@@ -23,3 +24,11 @@ def misuse() -> None:
     asp.track_agent(rolle="Planning")  # wrong
     asp.span("x", iteration="y")  # wrong
     asp.span("x").nothing()  # wrong
+
+
+def misask() -> None:
+    with Analytics.sync() as ask:
+        ask.cost_by_day(day=30)  # wrong
+        ask.defects_by_type(model="gpt-4o")  # wrong
+        ask.cost_by_day(30)  # wrong
+        ask.cost_by_day()[0].cost.upper()  # wrong

@@ -89,3 +89,14 @@ def test_pyright_accepts_decorated_code(pyright) -> None:
 def test_pyright_finds_misuse_of_decorated_code(pyright) -> None:
     """Pyright finds the same mistakes, in the same lines."""
     assert {one["range"]["start"]["line"] + 1 for one in pyright("misused.py")} >= MISTAKES
+
+
+def test_mypy_knows_questions_and_filters(mypy) -> None:
+    """`mypy --strict` knows the rows and the filters of a question, awaited or not."""
+    result = mypy("asked.py")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_pyright_knows_questions_and_filters(pyright) -> None:
+    """Pyright in its strict mode knows them as well."""
+    assert [(one["range"]["start"]["line"] + 1, one["message"]) for one in pyright("asked.py")] == []
