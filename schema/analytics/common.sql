@@ -21,9 +21,11 @@ started_at >= :since AND started_at < :until AND {user} AND {role} AND {project_
 -- name: project_of_task
 (CAST(:project AS text) IS NULL OR task_id IN (SELECT task_id FROM task_metadata WHERE project_id = :project))
 
+-- Of what belongs to an execution and has neither project nor user nor role itself; its table is called `inside`.
 -- name: in_traces
 (CAST(:project AS text) IS NULL AND CAST(:user AS text) IS NULL AND CAST(:role AS text) IS NULL
-  OR correlation_id IN (SELECT correlation_id FROM execution_traces WHERE {user} AND {role} AND {project_of_task}))
+  OR EXISTS (SELECT 1 FROM execution_traces AS around WHERE around.correlation_id = inside.correlation_id
+    AND {user} AND {role} AND {project_of_task}))
 
 -- Percentiles are values that occurred: the smallest of which it is true that so many per cent are not greater.
 -- name: p50

@@ -74,7 +74,7 @@ FROM (
   SELECT service_name, endpoint_path, http_method, success, error_type, retry_count, duration_ms, started_at,
     row_number() OVER (PARTITION BY service_name, endpoint_path, http_method ORDER BY duration_ms NULLS LAST) AS place,
     count(duration_ms) OVER (PARTITION BY service_name, endpoint_path, http_method) AS total
-  FROM endpoint_calls
+  FROM endpoint_calls AS inside
   WHERE started_at >= :since AND started_at < :until AND {in_traces}
 ) AS placed
 GROUP BY service_name, endpoint_path, http_method
@@ -92,7 +92,7 @@ FROM (
   SELECT hook_type, tool_name, status, success, duration_ms, started_at,
     row_number() OVER (PARTITION BY hook_type, tool_name ORDER BY duration_ms NULLS LAST) AS place,
     count(duration_ms) OVER (PARTITION BY hook_type, tool_name) AS total
-  FROM hook_executions
+  FROM hook_executions AS inside
   WHERE started_at >= :since AND started_at < :until AND {in_traces}
 ) AS placed
 GROUP BY hook_type, tool_name

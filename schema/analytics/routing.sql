@@ -31,7 +31,7 @@
     AS absolute_prediction_error
 
 -- name: decided
-FROM router_performance_metrics
+FROM router_performance_metrics AS inside
 WHERE metric_type = 'routing_decision' AND measured_at >= :since AND measured_at < :until AND {in_traces}
 
 -- name: by_strategy
