@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, date
 from decimal import Decimal
@@ -431,6 +431,51 @@ class Reckoning:
              "last_run_at": max(row["timestamp"] for row in found)}
             for group, found in groups
         ]  # fmt: skip
+
+    def compare_versions(self, role: str, before: str, after: str) -> Rows:
+        """Return what is known of both versions; how sure a difference is has tests of its own."""
+        costs: dict[str, dict[str, Decimal]] = {before: {}, after: {}}
+        tokens: dict[str, dict[str, Decimal]] = {before: {}, after: {}}
+        times: dict[str, list[Decimal]] = {before: [], after: []}
+        ends: dict[str, list[str]] = {before: [], after: []}
+        statuses = {row["correlation_id"]: row["status"] for row in self.work["execution_traces"]}
+        for row in self.costs("API_Cost", "Tokens_In", "Tokens_Out", "Latency"):
+            version = row["agent_version"]
+            if row["agent_role"] != role or version not in costs:
+                continue
+            if row["metric_type"] == "Latency":
+                times[version].append(row["metric_value"])
+                if statuses.get(row["correlation_id"]) in FAILED | {"success"}:
+                    ends[version].append(statuses[row["correlation_id"]])
+            else:
+                of_task = costs[version] if row["metric_type"] == "API_Cost" else tokens[version]
+                of_task[row["task_id"]] = of_task.get(row["task_id"], Decimal(0)) + row["metric_value"]
+        tasks = {version: {*costs[version], *tokens[version]} for version in costs}
+        put_in = Counter(
+            row["task_id"]
+            for row in self.work["defect_log"]
+            if row["phase_injected"] == role and not row["false_positive"]
+        )
+        alone = {
+            version: tasks[version] - tasks[other] for version, other in ((before, after), (after, before))
+        }
+        samples = {
+            "cost per task": {version: list(costs[version].values()) for version in costs},
+            "tokens per task": {version: list(tokens[version].values()) for version in costs},
+            "latency per run": times,
+            "success rate": {version: [end == "success" for end in ends[version]] for version in costs},
+            "defects per task": {version: [put_in[task] for task in alone[version]] for version in costs},
+        }
+        rows = []
+        for measure, values in samples.items():
+            means = [
+                float(sum(values[one])) / len(values[one]) if values[one] else None for one in (before, after)
+            ]
+            rows.append(
+                {"measure": measure, "samples_before": len(values[before]), "samples_after": len(values[after]),
+                 "before": means[0], "after": means[1]}
+            )  # fmt: skip
+        return rows
 
 
 def grouped(
