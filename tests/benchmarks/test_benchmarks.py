@@ -179,3 +179,17 @@ def test_import_table_is_complete() -> None:
 def overhead() -> str:
     """Run the benchmark of the overhead once for all tests of its tables."""
     return run("overhead.py")
+
+
+def test_questions_are_measured() -> None:
+    """Every question is asked of both databases, of all time and of the last 30 days."""
+    output = run("questions.py")
+    for question in (
+        "cost_by_agent_role",
+        "latency_by_day",
+        "agent_reliability",
+        "tasks",
+        "compare_versions",
+    ):
+        assert len(figures(output, question)) == 4
+    assert "PostgreSQL, 30 days, slowest" in output
