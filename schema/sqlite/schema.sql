@@ -180,7 +180,9 @@ CREATE TABLE execution_traces (
 CREATE INDEX idx_trace_root ON execution_traces (root_id);
 CREATE INDEX idx_trace_session ON execution_traces (session_id);
 CREATE INDEX idx_trace_status ON execution_traces (status);
-CREATE INDEX idx_trace_started ON execution_traces (started_at DESC);
+-- Answers questions about outcomes without the table; only the start is looked for.
+CREATE INDEX idx_trace_started ON execution_traces (started_at DESC, kind, agent_role, status, duration_ms, name, user_id,
+  task_id);
 CREATE INDEX idx_trace_task ON execution_traces (task_id);
 CREATE INDEX idx_trace_success ON execution_traces (correlation_id, started_at DESC) WHERE success = 1;
 
