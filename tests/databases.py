@@ -10,6 +10,18 @@ import asyncpg
 import pytest
 
 from asp_telemetry.database_url import is_sqlite, sqlite_path
+from asp_telemetry.upkeep import open_upkeep
+
+
+def make_with_example(url: str) -> None:
+    """Make a database that holds the worked example alone, whose rows can be counted by hand."""
+
+    async def work() -> None:
+        upkeep = open_upkeep(url)
+        await upkeep.make()
+        await upkeep.add_sample_data()
+
+    asyncio.run(work())
 
 
 class AnyDatabase:

@@ -12,13 +12,14 @@ import pytest
 
 from asp_telemetry.cli.app import run
 from asp_telemetry.records import FACTS
+from databases import make_with_example
 
 
 @pytest.fixture
 def source(tmp_path):
     """Make an SQLite database with the sample data."""
     url = f"sqlite:///{tmp_path}/a.db"
-    assert run(["init", "--with-sample-data", "--database", url]) == 0
+    make_with_example(url)
     return url
 
 
@@ -76,7 +77,7 @@ def test_it_says_how_to_finish_the_journals(source, any_database, capsys):
 def test_a_target_with_rows_is_refused(source, tmp_path, capsys):
     """One line says which database, what it holds and what to do."""
     target = f"sqlite:///{tmp_path}/b.db"
-    assert run(["init", "--with-sample-data", "--database", target]) == 0
+    make_with_example(target)
     capsys.readouterr()
     assert run(["copy", "--from", source, "--to", target]) == 1
     assert re.fullmatch(

@@ -10,6 +10,7 @@ import pytest
 
 from asp_telemetry.cli.app import run
 from asp_telemetry.migrations import load_migrations
+from databases import make_with_example
 
 ORIGINAL = (Path(__file__).parents[1] / "schema" / "original.sql").read_text()
 ALL = [migration.version for migration in load_migrations()]
@@ -73,7 +74,7 @@ def test_dry_runs_change_nothing(capsys):
 
 def test_down_asks_first(capsys, monkeypatch):
     """Down says what the database holds and asks; a no keeps it, --yes does not ask."""
-    run(["init", "--with-sample-data"])
+    make_with_example("sqlite:///a.db")
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert run(["migrate", "down"]) == 1
     assert "agent_cost_vector 14 rows" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from asp_telemetry.cli.app import run
+from databases import make_with_example
 
 ASKING = [["init", "--reset"], ["migrate", "down", "--to", "0"], ["migrate", "down"]]
 
@@ -15,7 +16,7 @@ ASKING = [["init", "--reset"], ["migrate", "down", "--to", "0"], ["migrate", "do
 @pytest.fixture
 def filled(any_database, capsys):
     """Make a database with the sample."""
-    assert run(["init", "--with-sample-data"]) == 0
+    make_with_example(any_database.url)
     capsys.readouterr()
     return any_database
 

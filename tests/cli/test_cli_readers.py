@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from asp_telemetry.cli.app import run
+from databases import make_with_example
 
 READING = [["stats"], ["migrate", "status"], ["doctor"]]
 NOBODY = 65534
@@ -45,7 +46,7 @@ def folder():
 def database(folder):
     """Make a database with the sample in it."""
     path = folder / "a.db"
-    assert run(["init", "--with-sample-data", "--db-path", str(path)]) == 0
+    make_with_example(f"sqlite:///{path}")
     return path
 
 

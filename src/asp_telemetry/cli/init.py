@@ -14,8 +14,10 @@ from asp_telemetry.cli.options import (
     chosen_settings,
 )
 from asp_telemetry.cli.output import print_json, print_table
+from asp_telemetry.cli.progress import showing
 from asp_telemetry.cli.question import confirm, tell_of_living, tell_rows
 from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.sample import write_sample_team
 from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep import open_upkeep
 from asp_telemetry.upkeep.journals import look_into_journals
@@ -39,7 +41,10 @@ def init(
         ),
     ] = False,
     with_sample_data: Annotated[
-        bool, typer.Option("--with-sample-data", help="Add a small worked example.")
+        bool,
+        typer.Option(
+            "--with-sample-data", help="Add a worked example, and three months of an invented team."
+        ),
     ] = False,
     timescaledb: Annotated[
         bool,
@@ -87,6 +92,9 @@ async def _make(settings: Settings, reset: bool, with_sample_data: bool, timesca
         await upkeep.erase()
     if with_sample_data:
         await upkeep.add_sample_data()
+        with showing("inventing a team") as tell:
+            tell("three months of it")
+            await write_sample_team(settings.database)
     verification = await upkeep.verify()
     return {
         "database": settings.destination,

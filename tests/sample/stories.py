@@ -1,0 +1,11 @@
+"""The rows of the invented team, as texts that can be compared."""
+
+from datetime import datetime
+
+from asp_telemetry.sample.writing import _batches
+
+
+def story(now: datetime) -> list[str]:
+    """Return what is written at an hour, one text per record."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return [repr(entry) for batch in _batches(hour) for entry in batch]
