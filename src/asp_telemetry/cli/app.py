@@ -20,6 +20,7 @@ COMMANDS = {
     "stats": "asp_telemetry.cli.stats",
     "trace": "asp_telemetry.cli.trace",
     "agents": "asp_telemetry.cli.agents",
+    "export": "asp_telemetry.cli.export",
     "doctor": "asp_telemetry.cli.doctor",
     "maintain": "asp_telemetry.cli.maintain",
     "copy": "asp_telemetry.cli.copy",

@@ -1,18 +1,15 @@
 """`asp-telemetry copy`: brings a database over into another one, and proves that nothing got lost on the way."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
 
 import anyio
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 
 from asp_telemetry.cli.options import JsonOption
 from asp_telemetry.cli.output import print_json, print_table
+from asp_telemetry.cli.progress import advancing
 from asp_telemetry.copying import CopyReport, Difference, Progress, copy_database
 from asp_telemetry.database_url import absolute_database, pasteable
 from asp_telemetry.errors import VerificationError
@@ -44,8 +41,8 @@ def copy(
     committed to the source after the copy has begun stays there alone: stop what writes to it; records then wait in the
     journals, and `drain --copied-from` brings them into the new database.
     """
-    with _progress(shown=not as_json) as report:
-        found = anyio.run(_copy, source, target, report)
+    with advancing(shown=not as_json) as tell:
+        found = anyio.run(_copy, source, target, tell)
     if as_json:
         print_json({**asdict(found), "same": found.same})
     else:
@@ -56,28 +53,11 @@ def copy(
         raise VerificationError(_told(found))
 
 
-async def _copy(source: str, target: str, report: Callable[[Progress], None]) -> CopyReport:
+async def _copy(source: str, target: str, tell: Callable[[str, str, int, int], None]) -> CopyReport:
+    def report(progress: Progress) -> None:
+        tell(_STAGES[progress.stage], progress.table, progress.rows, progress.total)
+
     return await copy_database(source, target, report=report)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar on the error stream, where that is a terminal."""
-    console = Console(stderr=True)
-    if not shown or not console.is_terminal:
-        yield lambda _progress: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with ProgressBar(*columns, console=console, transient=True) as bars:
-        tasks = {}
-
-        def report(progress: Progress) -> None:
-            stage = _STAGES[progress.stage]
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=progress.total)
-            bars.update(tasks[stage], advance=progress.rows, description=f"{stage} {progress.table}")
-
-        yield report
 
 
 def _print(report: CopyReport) -> None:

@@ -1,6 +1,7 @@
 """Holds the options that commands share, and what they mean."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -25,8 +26,25 @@ DbPathOption = Annotated[
     typer.Option("--db-path", metavar="PATH", help="The SQLite file, instead of --database."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+DaysOption = Annotated[
+    float | None,
+    typer.Option("--days", metavar="N", help="Only the last N days.", show_default=False),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="DATE", help="Only what happened then or later, in UTC.", show_default=False
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(
+        "--until", metavar="DATE", help="Only what happened before then, in UTC.", show_default=False
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
+_MOST_DAYS = 36_500
 _PASSWORD = re.compile(r"(://[^:/?#\s]*):\S*@")
 _PASSWORD_OPTION = re.compile(r"((?:password|passwd|pwd|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
 
@@ -60,6 +78,43 @@ def chosen_settings(url: str | None, path: Path | None = None) -> Settings:
     settings = resolve({"database": url, "writer": False})
     require_driver(settings.database)
     return settings
+
+
+def chosen_period(
+    days: float | None, since: str | None, until: str | None
+) -> tuple[datetime | None, datetime | None]:
+    """Work out which stretch of time a command is about.
+
+    Args:
+        days: What was given as `--days`, counted back from now.
+        since: What was given as `--since`.
+        until: What was given as `--until`.
+
+    Returns:
+        The first moment that counts and the first one that no longer does; None for an open end.
+
+    Raises:
+        ConfigurationError: If they make no sense, alone or together.
+
+    Example:
+        >>> chosen_period(None, "2026-01-15", None)
+        (datetime.datetime(2026, 1, 15, 0, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    if days is not None and since is not None:
+        raise ConfigurationError(f"--days {days:g} and --since {since} were both given; give one of them")
+    if days is not None and not 0 < days <= _MOST_DAYS:
+        raise ConfigurationError(
+            f"--days has the value {days:g}; give a number of days from 0 to {_MOST_DAYS}"
+        )
+    from asp_telemetry.repricing.request import parse_moment  # noqa: PLC0415 - few commands have these options
+
+    start = None if since is None else parse_moment(since)
+    if days is not None:
+        start = datetime.now(UTC) - timedelta(days=days)
+    end = None if until is None else parse_moment(until)
+    if start is not None and end is not None and end <= start:
+        raise ConfigurationError(f"--until {until} is not after {start:%Y-%m-%d %H:%M} UTC; give a later one")
+    return start, end
 
 
 def without_passwords(text: str) -> str:

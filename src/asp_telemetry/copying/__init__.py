@@ -2,7 +2,7 @@
 
 from asp_telemetry.copying.canonical import Checksum, canonical_json, canonical_rows
 from asp_telemetry.copying.columns import CHECKPOINTS, IDENTITY, TABLES, Column, Kind, Table, table_of
-from asp_telemetry.copying.copier import copy_database
+from asp_telemetry.copying.copier import copy_database, open_source
 from asp_telemetry.copying.report import CopyReport, Difference, Progress, TableReport
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "canonical_json",
     "canonical_rows",
     "copy_database",
+    "open_source",
     "table_of",
 ]

@@ -1,7 +1,7 @@
 """Copies a database batch by batch into an empty one, goes on where an interrupted copy stopped, and verifies."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
 from typing import Literal, NamedTuple
@@ -225,6 +225,19 @@ def _refuse_same(source_url: str, target_url: str) -> None:
         raise ConfigurationError(
             f"--from and --to both have the value {destination_of(target_url)!r}; name another target"
         )
+
+
+def open_source(url: str) -> AbstractAsyncContextManager[Database]:
+    """Open a database to go through its tables; nothing in it is changed.
+
+    Args:
+        url: The database, as `database_url.absolute_database` returns it.
+
+    Raises:
+        ConfigurationError: If there is no such file, or the driver is not installed.
+        StoreUnavailableError: If it cannot be reached.
+    """
+    return _open(url, writing=False)
 
 
 @asynccontextmanager

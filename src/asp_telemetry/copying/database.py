@@ -1,8 +1,9 @@
 """Says what a copy asks of a database, be it the source or the target."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from asp_telemetry.copying.canonical import Row
@@ -40,6 +41,39 @@ class Change:
     stale: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Within:
+    """Be a condition on rows: that a column lies in a span of time; an end that is None is open.
+
+    Attributes:
+        column: The column.
+        since: The first moment that belongs to it.
+        until: The first moment that no longer does.
+    """
+
+    column: str
+    since: datetime | None
+    until: datetime | None
+
+    def sql(self, moment: Callable[[int], str]) -> tuple[str, list[str]]:
+        """Return the condition and its values, which are UTC text.
+
+        Args:
+            moment: Writes the parameter of a number.
+
+        Example:
+            >>> Within("at", None, datetime(2026, 1, 15, tzinfo=UTC)).sql(lambda number: f"${number}")
+            ('WHERE "at" < $1', ['2026-01-15 00:00:00.000000'])
+        """
+        ends = [(">=", self.since), ("<", self.until)]
+        given = [(sign, end.astimezone(UTC)) for sign, end in ends if end is not None]
+        parts = [
+            f'"{self.column}" {sign} {moment(number)}' for number, (sign, _) in enumerate(given, start=1)
+        ]
+        values = [end.strftime("%Y-%m-%d %H:%M:%S.%f") for _, end in given]
+        return (f"WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
 class Database(Protocol):
     """Be an open database; rows are tuples of text as `canonical.Row` describes them."""
 
@@ -61,7 +95,10 @@ class Database(Protocol):
     async def counts(self, tables: Iterable[Table]) -> dict[str, int]:
         """Count the rows of tables."""
 
-    def rows(self, table: Table) -> AsyncIterator[list[Row]]:
+    async def count(self, table: Table, within: Within | None = None) -> int:
+        """Count the rows of a table, or those in a span of time."""
+
+    def rows(self, table: Table, within: Within | None = None) -> AsyncIterator[list[Row]]:
         """Go through a table in the order of its key, a bounded piece at a time; needs a snapshot."""
 
     def keys(self, table: Table) -> AsyncIterator[list[str]]:

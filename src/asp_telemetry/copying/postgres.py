@@ -10,7 +10,7 @@ import asyncpg
 
 from asp_telemetry.copying.canonical import Row
 from asp_telemetry.copying.columns import CHECKPOINTS, IDENTITY, TABLES, Column, Table
-from asp_telemetry.copying.database import Change, Mark, PieceSize, stray
+from asp_telemetry.copying.database import Change, Mark, PieceSize, Within, stray
 from asp_telemetry.copying.failures import interfered, refused
 from asp_telemetry.copying.postgres_values import copied, normal, selected
 from asp_telemetry.database_url import destination_of, pasteable
@@ -103,9 +103,15 @@ class PostgresDatabase:
                 for table in tables
             }
 
-    async def rows(self, table: Table) -> AsyncIterator[list[Row]]:
+    async def count(self, table: Table, within: Within | None = None) -> int:
+        """Count rows."""
+        where, values = ("", []) if within is None else within.sql(_moment)
+        async with self._explaining():
+            return int(await self._connection.fetchval(f"SELECT count(*) FROM {table.name} {where}", *values))  # noqa: S608 - names of ours
+
+    async def rows(self, table: Table, within: Within | None = None) -> AsyncIterator[list[Row]]:
         """Go through a table."""
-        async for piece in self._pieces(table, table.columns):
+        async for piece in self._pieces(table, table.columns, within):
             yield normal(table, piece)
 
     async def keys(self, table: Table) -> AsyncIterator[list[str]]:
@@ -203,13 +209,18 @@ class PostgresDatabase:
                     self._triggers.setdefault(table, []).append(trigger)
         return self._triggers
 
-    async def _pieces(self, table: Table, columns: Sequence[Column]) -> AsyncIterator[list[Any]]:
+    async def _pieces(
+        self, table: Table, columns: Sequence[Column], within: Within | None = None
+    ) -> AsyncIterator[list[Any]]:
+        # By the column with its table's name: alone it would be the text that is selected, which no index has in order.
         # A cursor of SQL, because those of the driver are prepared statements with names, which poolers do not keep.
         size, name = PieceSize(), f"copy_{table.name}"
         expressions = ", ".join(map(selected, columns))
+        where, values = ("", []) if within is None else within.sql(_moment)
         async with self._explaining():
             await self._connection.execute(
-                f'DECLARE {name} NO SCROLL CURSOR FOR SELECT {expressions} FROM {table.name} ORDER BY "{table.key.name}"'  # noqa: S608 - names of ours
+                f'DECLARE {name} NO SCROLL CURSOR FOR SELECT {expressions} FROM {table.name} {where} ORDER BY {table.name}."{table.key.name}"',  # noqa: S608 - names of ours
+                *values,
             )
             while piece := await self._connection.fetch(f"FETCH {size.next} FROM {name}"):
                 rows = [tuple(record) for record in piece]
@@ -221,7 +232,7 @@ class PostgresDatabase:
         expressions = ", ".join(map(selected, table.columns))
         async with self._explaining():
             found = await self._connection.fetch(
-                f'SELECT {expressions} FROM {table.name} {where} ORDER BY "{table.key.name}"',  # noqa: S608 - names of ours
+                f'SELECT {expressions} FROM {table.name} {where} ORDER BY {table.name}."{table.key.name}"',  # noqa: S608 - names of ours
                 *values,
             )
         return normal(table, [tuple(record) for record in found])
@@ -249,6 +260,10 @@ class PostgresDatabase:
             ) from error
         except TROUBLE as error:
             raise explained(error, self.name) from error
+
+
+def _moment(number: int) -> str:
+    return f"${number}::text::timestamp AT TIME ZONE 'UTC'"
 
 
 def _among(table: Table) -> str:

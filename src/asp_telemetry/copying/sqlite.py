@@ -14,7 +14,7 @@ import orjson
 from asp_telemetry.clock import now_text
 from asp_telemetry.copying.canonical import Row
 from asp_telemetry.copying.columns import CHECKPOINTS, IDENTITY, Kind, Table
-from asp_telemetry.copying.database import Change, Mark, PieceSize, stray
+from asp_telemetry.copying.database import Change, Mark, PieceSize, Within, stray
 from asp_telemetry.copying.failures import interfered, refused
 from asp_telemetry.copying.values import Adapted, from_sqlite, to_sqlite
 from asp_telemetry.database_url import destination_of, pasteable, sqlite_path
@@ -83,12 +83,20 @@ class SqliteDatabase:
                 found[table.name] = int(next(iter(rows))[0])
         return found
 
-    async def rows(self, table: Table) -> AsyncIterator[list[Row]]:
+    async def count(self, table: Table, within: Within | None = None) -> int:
+        """Count rows."""
+        where, values = ("", []) if within is None else within.sql(lambda _: "?")
+        with self._mapped():
+            statement = f"SELECT count(*) FROM {table.name} {where}"  # noqa: S608 - names of ours
+            rows = await self._connection.execute_fetchall(statement, values)
+        return int(next(iter(rows))[0])
+
+    async def rows(self, table: Table, within: Within | None = None) -> AsyncIterator[list[Row]]:
         """Go through a table."""
         after: Any = None
         while True:
             try:
-                async for piece in self._pieces(table, table.selected, after):
+                async for piece in self._pieces(table, table.selected, after, within):
                     after = piece[-1][0]
                     yield self._rows(table, piece)
             except sqlite3.OperationalError as error:
@@ -175,12 +183,16 @@ class SqliteDatabase:
                     raise refused(self.name, table, str(row[0]), str(error)) from error
         await self._run("RELEASE batch")
 
-    async def _pieces(self, table: Table, selected: str, after: Any) -> AsyncIterator[list[Any]]:
+    async def _pieces(
+        self, table: Table, selected: str, after: Any, within: Within | None = None
+    ) -> AsyncIterator[list[Any]]:
         size, key = PieceSize(), f'"{table.key.name}"'
-        where = "" if after is None else f"WHERE {key} > ?"
+        where, values = ("", []) if within is None else within.sql(lambda _: "?")
+        if after is not None:
+            where, values = f"{where} {'AND' if where else 'WHERE'} {key} > ?", [*values, after]
         statement = f"SELECT {selected} FROM {table.name} {where} ORDER BY {key}"  # noqa: S608 - names of ours
         with self._mapped():
-            async with self._connection.execute(statement, () if after is None else (after,)) as cursor:
+            async with self._connection.execute(statement, values) as cursor:
                 while piece := list(await cursor.fetchmany(size.next)):
                     size.seen([tuple(value for value in row if isinstance(value, str)) for row in piece])
                     yield piece
