@@ -26,3 +26,6 @@ sum(CAST(round(CASE WHEN json_type(effort_to_fix_json, '$.latency_ms') IN ('inte
 
 -- name: started_day
 substr(started_at, 1, 10)
+
+-- name: among_ids
+IN (SELECT value FROM json_each(:ids))

@@ -8,6 +8,7 @@ from asp_telemetry.analytics.assembly import assemble
 from asp_telemetry.analytics.events import Endpoint, Hook, Routing, Transformation
 from asp_telemetry.analytics.execution import Execution, Metric
 from asp_telemetry.analytics.families import Families
+from asp_telemetry.analytics.following import Follower
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.analytics.sync import SyncAnalytics
 from asp_telemetry.analytics.timeline import Moment, timeline
@@ -111,6 +112,27 @@ class Analytics(Families):
             StoreUnavailableError: If the database cannot be read.
         """
         return timeline(await self.trace(execution_or_root_id))
+
+    def follow(
+        self,
+        *,
+        role: str | None = None,
+        project: str | None = None,
+        user: str | None = None,
+        failures: bool = False,
+    ) -> Follower:
+        """Return what tells executions while they begin and end.
+
+        Args:
+            role: Only executions of this agent role.
+            project: Only those of this project.
+            user: Only those of this user.
+            failures: Only those that have failed.
+
+        Returns:
+            The follower: `await follower.poll()` for what is new, `async for execution in follower.follow()` for ever.
+        """
+        return Follower(self._reader, role=role, project=project, user=user, failures=failures)
 
 
 def _identifier(given: str | UUID) -> str:

@@ -42,6 +42,18 @@ UntilOption = Annotated[
         "--until", metavar="DATE", help="Only what happened before then, in UTC.", show_default=False
     ),
 ]
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", metavar="NAME", help="Only this project.", show_default=False)
+]
+RoleOption = Annotated[
+    str | None, typer.Option("--role", metavar="NAME", help="Only this agent role.", show_default=False)
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="Only this model.", show_default=False)
+]
+UserOption = Annotated[
+    str | None, typer.Option("--user", metavar="NAME", help="Only this user.", show_default=False)
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 _MOST_DAYS = 36_500

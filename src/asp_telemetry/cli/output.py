@@ -54,6 +54,28 @@ def kilobytes(size: int) -> str:
     return f"{size / 1024:,.0f} KiB"
 
 
+def duration(milliseconds: float) -> str:
+    """Write a duration for people.
+
+    Example:
+        >>> duration(950), duration(72_500), duration(7_200_000)
+        ('950 ms', '72.5 s', '2.0 h')
+    """
+    if milliseconds < 1_000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 600_000 else f"{milliseconds / 3_600_000:.1f} h"
+
+
+def printable(text: str) -> str:
+    """Replace what would steer the terminal: names and messages come from whoever was recorded.
+
+    Example:
+        >>> printable("plan" + chr(27) + "[2J") == "plan" + chr(0xFFFD) + "[2J"
+        True
+    """
+    return text if text.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number of things for people.
 
