@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,6 +21,7 @@ from asp_telemetry.analytics import Analytics
 from asp_telemetry.cli.app import run
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.upkeep import open_upkeep
+from databases import AnyDatabase
 
 
 @pytest.fixture
@@ -266,20 +267,30 @@ def test_a_missing_database_is_one_line(sqlite_database, capsys):
     assert "does not exist" in capsys.readouterr().err
 
 
-def test_a_database_that_goes_away_is_awaited(sqlite_database, monkeypatch):
-    """A look that fails is told once, and what came meanwhile is told afterwards."""
+def test_a_server_that_drops_connections_is_awaited(postgres_url):
+    """A look whose connection is cut is repeated, and what came meanwhile is told."""
+    anyio.run(open_upkeep(postgres_url).make)
+    database = AnyDatabase(postgres_url, None)
+    with tailing(database) as process:
+        write_until_told(database, process)
+        for number in range(900, 905):
+            database.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid()"
+            )
+            add(database, number)
+            deadline = time.monotonic() + 20
+            while f"run {number}" not in process.stdout.readline():
+                assert time.monotonic() < deadline
+
+
+def test_what_is_no_fault_of_the_connection_ends_it(sqlite_database):
+    """A database whose tables vanish ends the command with one line."""
     anyio.run(open_upkeep(sqlite_database.url).make)
     with tailing(sqlite_database) as process:
         write_until_told(sqlite_database, process)
-        path = sqlite_database.url.removeprefix("sqlite:///")
-        database = sqlite3.connect(path)
-        database.execute("ALTER TABLE execution_traces RENAME TO elsewhere")
-        database.commit()
-        assert process.stderr.readline().startswith("waiting: ")
-        database.execute("ALTER TABLE elsewhere RENAME TO execution_traces")
-        database.commit()
-        database.close()
-        add(sqlite_database, 900)
-        deadline = time.monotonic() + 20
-        while "run 900" not in process.stdout.readline():
-            assert time.monotonic() < deadline
+        sqlite_database.run(
+            "PRAGMA legacy_alter_table = ON; ALTER TABLE execution_traces RENAME TO elsewhere"
+        )
+        assert process.wait(20) == 1
+        assert re.fullmatch(r"error: .*no such table: execution_traces.*\n", process.stderr.read())

@@ -23,7 +23,7 @@ from asp_telemetry.cli.options import (
     chosen_settings,
 )
 from asp_telemetry.cli.output import duration, printable
-from asp_telemetry.errors import AspTelemetryError, ConfigurationError, StoreUnavailableError
+from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
 
 _LONGEST_PAUSE = 30.0
 
@@ -79,7 +79,7 @@ async def _tail(url: str, filters: dict[str, Any], last: int, every: float, show
             follower = ask.follow(**filters)
             show(await follower.latest(last) if last else await follower.poll())
             await _follow(follower, every, show)
-        except (AspTelemetryError, OSError) as error:
+        except Exception as error:
             failure = error
         tasks.cancel_scope.cancel()
     return failure
