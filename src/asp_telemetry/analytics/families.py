@@ -1,5 +1,6 @@
 """All families of questions: what both faces of the analytics can be asked."""
 
+from asp_telemetry.analytics.accuracy import AccuracyQuestions
 from asp_telemetry.analytics.bootstrap import BootstrapQuestions
 from asp_telemetry.analytics.costs import CostQuestions
 from asp_telemetry.analytics.defects import DefectQuestions
@@ -15,6 +16,7 @@ class Families(
     LatencyQuestions,
     ReliabilityQuestions,
     TaskQuestions,
+    AccuracyQuestions,
     DefectQuestions,
     RoutingQuestions,
     BootstrapQuestions,

@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "asp_telemetry.cli.serve",
     "stats": "asp_telemetry.cli.stats",
     "trace": "asp_telemetry.cli.trace",
+    "report": "asp_telemetry.cli.report",
     "tail": "asp_telemetry.cli.tail",
     "agents": "asp_telemetry.cli.agents",
     "export": "asp_telemetry.cli.export",

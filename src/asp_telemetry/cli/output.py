@@ -1,7 +1,7 @@
 """Prints what commands found: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -22,12 +22,15 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[int] = ()
+) -> None:
     """Print rows under headings; numbers stand to the right.
 
     Args:
         headings: One per column.
         rows: The cells; None prints as nothing.
+        right: The places of further columns that stand to the right.
 
     Example:
         >>> print_table(["table", "rows"], [["task_metadata", 1]])
@@ -37,7 +40,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     cells = [list(row) for row in rows]
     table = Table(box=None, pad_edge=True, header_style="bold")
     for index, heading in enumerate(headings):
-        numeric = bool(cells) and all(isinstance(row[index], int | float) for row in cells)
+        numeric = index in right or (
+            bool(cells) and all(isinstance(row[index], int | float) for row in cells)
+        )
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*("" if cell is None else str(cell) for cell in row))

@@ -1,0 +1,146 @@
+"""Says which questions each report asks, and which of their figures fit on a terminal."""
+
+from typing import Final, NamedTuple, get_args, get_type_hints
+
+from asp_telemetry.analytics import Analytics
+
+
+class Table(NamedTuple):
+    """Be one table of a report.
+
+    Attributes:
+        name: What `--table` calls it.
+        title: What people read above it.
+        question: The method of `Analytics` that answers it.
+        columns: The fields that a terminal shows; programs get all of them.
+        always: Whether it is shown without being asked for by name.
+    """
+
+    name: str
+    title: str
+    question: str
+    columns: tuple[str, ...]
+    always: bool = True
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """Return what the question can be narrowed by."""
+        hint = get_type_hints(getattr(Analytics, self.question)).get("filters")
+        return frozenset() if hint is None else frozenset(get_type_hints(get_args(hint)[0]))
+
+
+_SPENDING: Final = (
+    "cost_usd", "model_calls", "tokens_in", "tokens_out", "cache_read_share", "latency_ms", "tool_calls", "retries",
+)  # fmt: skip
+_OF_MODELS: Final = (
+    "cost_usd",
+    "model_calls",
+    "tokens_in",
+    "tokens_out",
+    "cache_read_share",
+    "reasoning_share",
+)
+_OUTCOMES: Final = ("executions", "successes", "errors", "timeouts", "cancelled", "abandoned", "error_rate")
+_DURATIONS: Final = ("average_ms", "p50_ms", "p95_ms", "p99_ms")
+_ROUTER: Final = (
+    "decisions", "average_us", "over_target", "cache_hit_rate", "confidence", "prediction_error", "success_rate",
+)  # fmt: skip
+
+REPORTS: Final[dict[str, tuple[Table, ...]]] = {
+    "cost": (
+        Table("role", "Cost by agent role", "cost_by_agent_role", ("agent_role", *_SPENDING)),
+        Table("model", "Cost by model", "cost_by_model", ("model", "provider", *_OF_MODELS)),
+        Table("project", "Cost by project", "cost_by_project", ("project_id", *_SPENDING)),
+        Table("user", "Cost by user", "cost_by_user", ("user_id", *_SPENDING)),
+        Table("day", "Cost by day (UTC)", "cost_by_day", ("day", *_SPENDING), always=False),
+    ),
+    "tasks": (
+        Table(
+            "success", "What a completed task costs", "cost_per_successful_task",
+            ("project_id", "task_type", "tasks", "successes", "success_rate", "cost_usd", "cost_per_success_usd"),
+        ),
+        Table(
+            "list", "Tasks, estimated against actual; the newest first", "tasks",
+            (
+                "task_id", "status", "actual_complexity", "complexity_error", "actual_latency_ms", "latency_error",
+                "actual_cost_usd", "cost_error", "defect_count",
+            ),
+        ),
+    ),
+    "defects": (
+        Table(
+            "type", "Defects by type", "defects_by_type",
+            ("defect_type", "defects", "critical", "high", "medium", "low", "unresolved", "fix_cost_usd", "fix_ms"),
+        ),
+        Table(
+            "component", "Defect density by component", "defect_density_by_component",
+            ("component_path", "tasks", "complexity", "defects", "severe_defects", "defect_density"),
+        ),
+        Table("phase", "From where defects come, and where they are found", "defects_by_phase",
+              ("phase_injected", "phase_removed", "defects")),
+        Table("yield", "What each phase finds of what it could", "phase_yields",
+              ("phase", "injected", "removed", "escaped", "phase_yield")),
+    ),
+    "review": (
+        Table(
+            "review", "What review agents find, wrongly find, and let through", "review_effectiveness",
+            (
+                "review_phase", "true_positives", "false_positives", "unvalidated", "escapes", "true_positive_rate",
+                "false_positive_rate", "escape_rate",
+            ),
+        ),
+    ),
+    "bootstrap": (
+        Table(
+            "status", "How far each capability has come", "bootstrap_status",
+            ("capability", "mode", "tasks_completed", "tasks_required", "metric", "value", "target", "on_target", "graduated"),
+        ),
+        Table(
+            "history", "What was measured, over time", "bootstrap_history",
+            ("measured_at", "capability", "mode", "metric", "value", "target", "on_target"), always=False,
+        ),
+    ),
+    "probe": (
+        Table("accuracy", "How good estimates of completed tasks were", "estimate_accuracy",
+              ("figure", "unit", "tasks", "mape_share", "bias_share", "near_share")),
+        Table(
+            "list", "Tasks, estimated against actual; the newest first", "tasks",
+            (
+                "task_id", "estimated_complexity", "actual_complexity", "estimated_latency_ms", "actual_latency_ms",
+                "estimated_tokens", "actual_tokens", "estimated_cost_usd", "actual_cost_usd",
+            ),
+        ),
+    ),
+    "agents": (
+        Table(
+            "reliability", "Agents by role", "agent_reliability",
+            ("agent_role", "executions", "errors", "timeouts", "error_rate", *_DURATIONS, "cost_usd", "cost_per_success_usd"),
+        ),
+        Table("versions", "Versions of agents", "agent_versions",
+              ("agent_role", "version", "runs", "first_run_at", "last_run_at")),
+        Table("router", "How agents were chosen", "router_quality", ("strategy", *_ROUTER)),
+        Table("selected", "Which agents were chosen", "router_quality_by_agent", ("selected_agent", *_ROUTER), always=False),
+        Table(
+            "patterns", "Learned patterns", "pattern_effectiveness",
+            ("intent", "agent", "offered", "used", "use_rate", "judged", "success_rate", "average_variance"), always=False,
+        ),
+        Table("day", "Latency by day (UTC)", "latency_by_day", ("day", "measured", *_DURATIONS), always=False),
+    ),
+    "errors": (
+        Table(
+            "errors", "Errors, by type and place", "errors",
+            ("error_type", "agent_role", "name", "occurrences", "traces", "last_seen_at", "newest_message"),
+        ),
+        Table("rates", "How executions end", "error_rates", ("name", "kind", "agent_role", *_OUTCOMES)),
+        Table(
+            "endpoints", "Calls of services", "endpoint_reliability",
+            ("service", "method", "path", "calls", "successes", "timeouts", "retries", *_DURATIONS, "last_failure_at"),
+        ),
+        Table(
+            "hooks", "Hooks", "hook_reliability",
+            ("hook_type", "tool_name", "runs", "successes", *_DURATIONS, "last_failure_at"), always=False,
+        ),
+        Table("day", "How executions end, by day (UTC)", "outcomes_by_day", ("day", *_OUTCOMES), always=False),
+    ),
+}  # fmt: skip
+"""The reports, each with its tables; the first one is what --csv writes."""

@@ -1,0 +1,197 @@
+"""`asp-telemetry report`: what analytics answer, as tables, JSON and CSV, on both databases."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asp_telemetry.analytics import Analytics
+from asp_telemetry.cli.app import run
+from asp_telemetry.cli.cells import cell, heading
+from asp_telemetry.cli.reports import REPORTS
+from asp_telemetry.sample import write_sample_team
+from asp_telemetry.upkeep import open_upkeep
+
+NOW = datetime(2026, 11, 20, 17, 40, tzinfo=UTC)
+
+
+@pytest.fixture
+def team(any_database, capsys, monkeypatch):
+    """Make a database with the worked example and the invented team, and a wide terminal."""
+
+    async def fill():
+        upkeep = open_upkeep(any_database.url)
+        await upkeep.make()
+        await upkeep.add_sample_data()
+        await write_sample_team(any_database.url, now=NOW)
+
+    anyio.run(fill)
+    monkeypatch.setenv("COLUMNS", "200")
+    capsys.readouterr()
+    return any_database
+
+
+def shown(capsys, *arguments):
+    assert run(["report", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def told(capsys, *arguments):
+    return json.loads(shown(capsys, *arguments, "--json"), parse_float=Decimal)
+
+
+def ask(url, question, **filters):
+    async def work():
+        async with Analytics(url) as analytics:
+            return await getattr(analytics, question)(**filters)
+
+    return anyio.run(work)
+
+
+def test_every_report_has_something_to_say(team, capsys):
+    """With the sample no table of any report is empty, on a terminal and for programs."""
+    for name, tables in REPORTS.items():
+        text = shown(capsys, name, "--limit", "0")
+        assert "nothing was recorded" not in text, name
+        for table in tables:
+            assert (table.title in text) is table.always
+        found = told(capsys, name)["tables"]
+        assert list(found) == [table.name for table in tables]
+        assert all(found.values()), name
+        assert set(tables[0].columns) <= found[tables[0].name][0].keys()
+
+
+def test_it_prints_what_analytics_answer(team, capsys):
+    """JSON has all rows and fields of the answer, money to the last digit."""
+    found = told(capsys, "cost", "--project", "Checkout", "--since", "2026-10-01")["tables"]["role"]
+    expected = ask(
+        team.url, "cost_by_agent_role", project="Checkout", since=datetime(2026, 10, 1, tzinfo=UTC)
+    )
+    assert [Decimal(row["cost_usd"]) for row in found] == [row.cost_usd for row in expected]
+    assert [row["agent_role"] for row in found] == [row.agent_role for row in expected]
+
+
+def test_csv_has_the_same_rows(team, capsys):
+    """CSV is one table with all fields: the first, or the one that was named."""
+    for arguments, question in (([], "cost_by_agent_role"), (["--table", "day"], "cost_by_day")):
+        rows = list(csv.DictReader(io.StringIO(shown(capsys, "cost", "--csv", *arguments))))
+        expected = ask(team.url, question)
+        assert [Decimal(row["cost_usd"]) for row in rows] == [row.cost_usd for row in expected]
+        assert len(rows[0]) == len(expected.as_dicts()[0])
+    [task] = [row for row in csv.DictReader(io.StringIO(shown(capsys, "tasks", "--table", "list", "--csv"))) if row["task_id"] == "TASK-001"]  # fmt: skip
+    assert json.loads(task["actual"])["tokens"] == 34010
+    assert datetime.fromisoformat(task["created_at"]) == datetime(2026, 1, 15, 9, tzinfo=UTC)
+
+
+def test_filters_narrow_it(team, capsys):
+    """Each filter reaches the question; tables that a filter cannot narrow are left out, and named."""
+    models = {row["model"] for row in told(capsys, "cost", "--role", "Design")["tables"]["model"]}
+    assert models == {"gpt-4.1"}
+    text = shown(capsys, "tasks", "--user", "ana")
+    assert "ben" not in text
+    text = shown(capsys, "errors", "--role", "Test")
+    assert "AssertionError" in text
+    assert "APITimeoutError" not in text
+    text = shown(capsys, "agents", "--model", "gpt-4.1", "--table", "day")
+    assert "Latency by day" in text
+    assert "measured" in shown(capsys, "bootstrap", "--since", "2026-10-01")
+
+
+def test_long_tables_are_cut(team, capsys):
+    """A terminal gets twenty rows, and is told how many more there are."""
+    assert "more rows: --limit 0 shows all" in shown(capsys, "tasks")
+    assert "more rows" not in shown(capsys, "tasks", "--limit", "0")
+
+
+def test_the_regression_is_seen(team, capsys):
+    """What the sample tells can be found: the version that was worse, the file that breaks most, the day without answers."""
+    versions = [
+        row["version"] for row in told(capsys, "agents")["tables"]["versions"] if row["agent_role"] == "Code"
+    ]
+    assert {"1.3.2", "1.4.0", "1.4.1"} <= set(versions)
+    worst = told(capsys, "defects")["tables"]["component"][0]
+    assert worst["component_path"] == "src/payments/gateway.py"
+    days = {row["day"] for row in told(capsys, "errors")["tables"]["day"] if int(row["timeouts"]) > 5}
+    assert len(days) == 1
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_an_empty_database_says_what_to_do(any_database, capsys, name):
+    """Where nothing was recorded each table says so, and JSON and CSV are empty, not broken."""
+    anyio.run(open_upkeep(any_database.url).make)
+    capsys.readouterr()
+    text = shown(capsys, name)
+    assert "nothing was recorded that fits" in text or "0" in text
+    assert told(capsys, name)["report"] == name
+    assert run(["report", name, "--csv"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["nonsense"], 2, "'nonsense' is not one of"),
+        (["cost", "--table", "nothing"], 1, "report cost has no table 'nothing'; it has role, model"),
+        (
+            ["review", "--model", "x"],
+            1,
+            "report review cannot be narrowed by --model; it takes --days, --project",
+        ),
+        (["bootstrap", "--project", "x"], 1, "report bootstrap cannot be narrowed by --project"),
+        (["cost", "--json", "--csv"], 1, "--json and --csv were both given"),
+        (["cost", "--days", "-1"], 1, "--days has the value -1"),
+    ],
+)
+def test_nonsense_is_refused_with_one_line(any_database, capsys, arguments, status, said):
+    """What cannot be meant is said in one line."""
+    assert run(["report", *arguments]) == status
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_accuracy_is_what_the_raw_rows_say(team):
+    """Accuracy of estimates equals the calculation by hand over the tasks as they are stored."""
+    rows = team.rows(
+        "SELECT CAST(estimated_cost_vector_json AS text), CAST(actual_cost_vector_json AS text) FROM task_metadata "
+        "WHERE status = 'completed' AND project_id = 'Checkout'"
+    )
+    pairs = [(json.loads(one)["tokens"], json.loads(other)["tokens"]) for one, other in rows]
+    found = {row.figure: row for row in ask(team.url, "estimate_accuracy", project="Checkout")}["tokens"]
+    assert found.tasks == len(pairs) > 50
+    assert found.mape_share == pytest.approx(sum(abs(e - a) / a for e, a in pairs) / len(pairs))
+    assert found.bias_share == pytest.approx(sum(e for e, _ in pairs) / sum(a for _, a in pairs) - 1)
+    assert found.near_share == pytest.approx(sum(abs(e - a) / a <= 0.2 for e, a in pairs) / len(pairs))
+
+
+def test_accuracy_of_nothing(any_database):
+    """Without tasks there is no accuracy, rather than a perfect one."""
+    anyio.run(partial(open_upkeep(any_database.url).make))
+    assert [(row.tasks, row.mape_share) for row in ask(any_database.url, "estimate_accuracy")] == [
+        (0, None)
+    ] * 4
+
+
+@given(st.text())
+def test_nothing_steers_the_terminal(text):
+    """Whatever a name holds, its cell is printable."""
+    assert cell("agent_role", text).isprintable()
+
+
+def test_all_numbers_have_units():
+    """Headings and cells say units: money, time, shares."""
+    assert cell("average_us", 18_200.4) == "18,200"
+    assert cell("cost_usd", Decimal("0.0000300000")) == "0.00003"
+    assert cell("complexity_error", -0.25) == "-25.0 %"
+    assert cell("day", None) == "-"
+    assert (heading("average_us"), heading("p95_ms"), heading("escape_rate")) == (
+        "average µs",
+        "p95",
+        "escape rate",
+    )
