@@ -7,6 +7,7 @@ import typer
 
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import counted, print_json
+from asp_telemetry.integrations.claude_code.waiting import waiting_hooks
 from asp_telemetry.upkeep import open_upkeep
 from asp_telemetry.upkeep.doctor import examine
 
@@ -23,7 +24,10 @@ def doctor(
 ) -> None:
     """Examine database and journals; ends with 1 if there is a problem. Warnings alone end with 0."""
     settings = chosen_settings(database, db_path)
-    findings = anyio.run(examine, settings, open_upkeep(settings.database))
+    findings = [*anyio.run(examine, settings, open_upkeep(settings.database))]
+    hooks = waiting_hooks(settings)
+    if hooks is not None:
+        findings.append(hooks)
     problems = sum(finding.level == "problem" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings)
     if as_json:

@@ -1,14 +1,15 @@
 """Examines everything between a tracked call and its row, and says what is wrong and what to do."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.errors import AspTelemetryError, ConfigurationError
 from asp_telemetry.journal.mounts import filesystem_of, is_fleeting
 from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep.database import Upkeep
+from asp_telemetry.upkeep.finding import Finding
+from asp_telemetry.upkeep.host import disks, price_list
 from asp_telemetry.upkeep.journals import FoundJournal, look_into_journals, unreadable_journals
 from asp_telemetry.upkeep.results import LaneFigures, Orphans, Rejection, UnloggedDefects
 
@@ -21,23 +22,6 @@ SQLITE_WRITERS = 5
 _PATIENCE_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Say how one thing is.
-
-    Attributes:
-        check: What was looked at.
-        level: `"ok"`; `"warning"`: it works, but not for ever or not for everything; `"problem"`: it does not work.
-        told: What was found.
-        remedy: What to do about it.
-    """
-
-    check: str
-    level: Literal["ok", "warning", "problem"]
-    told: str
-    remedy: str | None = None
-
-
 async def examine(settings: Settings, upkeep: Upkeep) -> tuple[Finding, ...]:
     """Examine a destination: its database and the journals that wait for it.
 
@@ -48,7 +32,12 @@ async def examine(settings: Settings, upkeep: Upkeep) -> tuple[Finding, ...]:
     Returns:
         One finding or more per check; whatever keeps a check from being made is a finding, too.
     """
-    findings = [*_places(settings), *_langfuse(settings)]
+    findings = [
+        *_places(settings),
+        *disks(settings, dict(_located(settings))),
+        price_list(settings),
+        *_langfuse(settings),
+    ]
     identity: str | None = None
     lanes: tuple[LaneFigures, ...] | None = None
     try:
@@ -68,10 +57,7 @@ async def examine(settings: Settings, upkeep: Upkeep) -> tuple[Finding, ...]:
 
 
 def _places(settings: Settings) -> Iterator[Finding]:
-    places = [("journal", settings.journal_dir)]
-    if is_sqlite(settings.database):
-        places.append(("database file", sqlite_path(settings.database)))
-    for name, path in places:
+    for name, path in _located(settings):
         filesystem = filesystem_of(path)
         if is_fleeting(filesystem):
             told = (
@@ -94,6 +80,12 @@ def _langfuse(settings: Settings) -> Iterator[Finding]:
         yield Finding("mirror langfuse", "problem", told, remedy)
     else:
         yield Finding("mirror langfuse", "ok", f"executions go to {settings.langfuse.base_url}")
+
+
+def _located(settings: Settings) -> Iterator[tuple[str, Path]]:
+    yield "journal", settings.journal_dir
+    if is_sqlite(settings.database):
+        yield "database file", sqlite_path(settings.database)
 
 
 async def _schema(upkeep: Upkeep) -> Finding:
