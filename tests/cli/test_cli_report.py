@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from typing import get_args, get_type_hints
 
 import anyio
 import pytest
@@ -66,6 +68,17 @@ def test_every_report_has_something_to_say(team, capsys):
         assert list(found) == [table.name for table in tables]
         assert all(found.values()), name
         assert set(tables[0].columns) <= found[tables[0].name][0].keys()
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_table_can_be_asked_for(team, capsys, name):
+    """Each table can be named, and is shown with the columns that it declares."""
+    for table in REPORTS[name]:
+        [row_class] = get_args(get_type_hints(getattr(Analytics, table.question))["return"])
+        assert {field.name for field in fields(row_class)} >= set(table.columns)
+        text = shown(capsys, name, "--table", table.name)
+        assert text.startswith(table.title)
+        assert heading(table.columns[0]) in text
 
 
 def test_it_prints_what_analytics_answer(team, capsys):

@@ -122,7 +122,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         Table("selected", "Which agents were chosen", "router_quality_by_agent", ("selected_agent", *_ROUTER), always=False),
         Table(
             "patterns", "Learned patterns", "pattern_effectiveness",
-            ("intent", "agent", "offered", "used", "use_rate", "judged", "success_rate", "average_variance"), always=False,
+            ("intent", "agent", "offered", "used", "use_rate", "successes", "failures", "success_rate", "average_variance"), always=False,
         ),
         Table("day", "Latency by day (UTC)", "latency_by_day", ("day", "measured", *_DURATIONS), always=False),
     ),
@@ -138,7 +138,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         ),
         Table(
             "hooks", "Hooks", "hook_reliability",
-            ("hook_type", "tool_name", "runs", "successes", *_DURATIONS, "last_failure_at"), always=False,
+            ("hook_type", "tool_name", "runs", "successes", *_DURATIONS, "last_started_at"), always=False,
         ),
         Table("day", "How executions end, by day (UTC)", "outcomes_by_day", ("day", *_OUTCOMES), always=False),
     ),
