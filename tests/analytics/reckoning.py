@@ -233,6 +233,37 @@ class Reckoning:
             )  # fmt: skip
         return rows
 
+    def estimate_accuracy(self) -> Rows:
+        done = [
+            task for task in self.of_project("task_metadata", lambda row: row["created_at"])
+            if task["status"] == "completed"
+        ]  # fmt: skip
+        rows = []
+        for figure, unit, name in (
+            ("complexity", "units", None), ("latency", "ms", "latency_ms"), ("tokens", "tokens", "tokens"),
+            ("cost", "USD", "api_cost_usd"),
+        ):  # fmt: skip
+            pairs = [
+                (task["estimated_complexity"], task["actual_complexity"])
+                if name is None
+                else tuple(
+                    number(json.loads(task[f"{which}_cost_vector_json"] or "null"), name)
+                    for which in ("estimated", "actual")
+                )
+                for task in done
+            ]
+            known = [(e, a) for e, a in pairs if e is not None and a is not None and e > 0 and a > 0]
+            off_by = [abs(e - a) / a for e, a in known]
+            rows.append(
+                {
+                    "figure": figure, "unit": unit, "tasks": len(known),
+                    "mape_share": math.fsum(off_by) / len(known) if known else None,
+                    "bias_share": math.fsum(e for e, _ in known) / math.fsum(a for _, a in known) - 1 if known else None,
+                    "near_share": sum(one <= 0.2 for one in off_by) / len(known) if known else None,
+                }
+            )  # fmt: skip
+        return rows
+
     def cost_per_successful_task(self) -> Rows:
         tasks = [
             task for task in self.of_project("task_metadata", lambda row: row["completed_at"] or row["created_at"])

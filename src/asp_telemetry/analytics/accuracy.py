@@ -1,22 +1,23 @@
 """Questions about estimates: how far they were from what tasks took, by figure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Unpack
+from math import fsum
+from typing import Any, Final, Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
 from asp_telemetry.analytics.filters import ProjectFilter
 from asp_telemetry.analytics.rows import Rows
-from asp_telemetry.analytics.tasks import Task, TaskQuestions
+from asp_telemetry.analytics.tasks import Task, TaskQuestions, figure_of
 
 _ALL: Final = 2**31 - 1
 _NEAR: Final = 0.2
-_FIGURES: Final[tuple[tuple[str, str, Callable[[Task], tuple[object, object]]], ...]] = (
-    ("complexity", "units", lambda task: (task.estimated_complexity, task.actual_complexity)),
-    ("latency", "ms", lambda task: (task.estimated_latency_ms, task.actual_latency_ms)),
-    ("tokens", "tokens", lambda task: (task.estimated_tokens, task.actual_tokens)),
-    ("cost", "USD", lambda task: (task.estimated_cost_usd, task.actual_cost_usd)),
+_FIGURES: Final = (
+    ("complexity", "units", None),
+    ("latency", "ms", "latency_ms"),
+    ("tokens", "tokens", "tokens"),
+    ("cost", "USD", "api_cost_usd"),
 )
+"""What is estimated, its unit, and what it is called in a cost vector."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,28 @@ class AccuracyQuestions(Questions):
         ask = TaskQuestions.__dict__["tasks"].__get__(None, TaskQuestions)
         tasks = await ask(self, **{**filters, "status": "completed", "limit": _ALL})
         return Rows(
-            _accuracy(figure, unit, [pair(task) for task in tasks]) for figure, unit, pair in _FIGURES
+            _accuracy(figure, unit, [_pair(task, name) for task in tasks]) for figure, unit, name in _FIGURES
         )
 
 
-def _accuracy(figure: str, unit: str, pairs: list[tuple[object, object]]) -> EstimateAccuracy:
-    known = [
-        (float(str(thought)), float(str(took)))
-        for thought, took in pairs
-        if thought is not None and took is not None
-    ]
+def _pair(task: Task, name: str | None) -> tuple[Any, Any]:
+    if name is None:
+        return task.estimated_complexity, task.actual_complexity
+    return figure_of(task.estimated, name), figure_of(task.actual, name)
+
+
+def _accuracy(figure: str, unit: str, pairs: list[tuple[Any, Any]]) -> EstimateAccuracy:
+    known = [(thought, took) for thought, took in pairs if thought is not None and took is not None]
     known = [(thought, took) for thought, took in known if thought > 0 and took > 0]
     if not known:
         return EstimateAccuracy(figure, unit, 0, None, None, None)
     errors = [abs(thought - took) / took for thought, took in known]
+    # fsum: the same in whatever order the database returns the tasks.
     return EstimateAccuracy(
         figure,
         unit,
         len(known),
-        sum(errors) / len(errors),
-        sum(thought for thought, _ in known) / sum(took for _, took in known) - 1,
+        fsum(errors) / len(errors),
+        fsum(thought for thought, _ in known) / fsum(took for _, took in known) - 1,
         sum(error <= _NEAR for error in errors) / len(errors),
     )

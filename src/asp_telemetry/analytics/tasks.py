@@ -74,9 +74,9 @@ class Task:
     def __post_init__(self) -> None:
         """Take the figures out of the vectors, and compare them."""
         thought, took = self.estimated, self.actual
-        latencies = _number(thought, "latency_ms"), _number(took, "latency_ms")
-        tokens = _number(thought, "tokens"), _number(took, "tokens")
-        costs = _number(thought, "api_cost_usd"), _number(took, "api_cost_usd")
+        latencies = figure_of(thought, "latency_ms"), figure_of(took, "latency_ms")
+        tokens = figure_of(thought, "tokens"), figure_of(took, "tokens")
+        costs = figure_of(thought, "api_cost_usd"), figure_of(took, "api_cost_usd")
         complexity = self.estimated_complexity if self.actual_complexity is None else self.actual_complexity
         set_derived(
             self,
@@ -139,7 +139,7 @@ class TaskQuestions(Questions):
         return await self._ask("tasks.cost_per_success", TaskCost, filters)
 
 
-def _number(vector: Any, name: str) -> float | None:
+def figure_of(vector: Any, name: str) -> float | None:
     """Return a figure out of a cost vector, which applications write as they like."""
     value = vector.get(name) if isinstance(vector, dict) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
