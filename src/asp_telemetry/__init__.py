@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asp_telemetry.capture.trace_context import extract, inject
     from asp_telemetry.capture.tracked_stream import track_stream
     from asp_telemetry.capture.transformations import Transformation, transformation
+    from asp_telemetry.estimation.estimator import Estimator
     from asp_telemetry.integrations.client_retries import count_client_retries
     from asp_telemetry.integrations.tenacity import track_attempts
     from asp_telemetry.learning.patterns import Patterns
@@ -50,6 +51,7 @@ __all__ = [
     "BudgetExceeded",
     "ConfigurationError",
     "EndpointCall",
+    "Estimator",
     "FlushResult",
     "Hook",
     "Patterns",
@@ -103,6 +105,7 @@ _LATER = {
     "Attempt": "capture.attempts",
     "Budget": "budgets.budget",
     "EndpointCall": "capture.endpoints",
+    "Estimator": "estimation.estimator",
     "Hook": "capture.hooks",
     "Patterns": "learning.patterns",
     "ProcessPoolExecutor": "capture.processes",

@@ -86,6 +86,10 @@ class BackupError(AspTelemetryError):
     """Say why a backup, an archive or a restored database is not what it should be; the database stays as it was."""
 
 
+class EstimationError(AspTelemetryError):
+    """Say why nothing can be estimated or measured from such figures."""
+
+
 class NotRecordedError(AspTelemetryError):
     """Say that what was asked for is not in the database."""
 

@@ -1,6 +1,8 @@
 """Tasks: units of work with a beginning and an end, and facts about them that may come from anywhere."""
 
-from typing import Any, Self
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from asp_telemetry.capture import state
 from asp_telemetry.capture.definition import Site, site_for
@@ -20,16 +22,46 @@ _FACTS = frozenset(
 )  # fmt: skip
 
 
+class Estimated(Protocol):
+    """Be what a task is estimated to take; `asp_telemetry.estimation.Estimate` is."""
+
+    def task_facts(self) -> dict[str, Any]:
+        """Return what is recorded of the task."""
+
+    def report_actual(self, task_id: str, report: Callable[[Any], object]) -> None:
+        """Tell how the task, which has just ended, compares."""
+
+    async def areport_actual(self, task_id: str, report: Callable[[Any], object]) -> None:
+        """Do as `report_actual`, without blocking the event loop."""
+
+
 class Task(Span):
     """Track a task and record facts about it; made by `task()`."""
 
-    __slots__ = ("_facts", "_subtask_id", "task_id")
+    __slots__ = ("_estimate", "_facts", "_report", "_subtask_id", "task_id")
 
     def __init__(self, task_id: str, subtask_id: str | None, facts: dict[str, Any], site: Site) -> None:
         super().__init__(NOTHING, site)
         self.task_id = task_id
         self._subtask_id = subtask_id
         self._facts = facts
+        self._estimate: Estimated | None = None
+        self._report: Callable[[Any], object] | None = None
+
+    def estimated(self, estimate: Estimated, report: Callable[[Any], object] | None) -> Self:
+        """Record an estimate with the task's facts, which win where both speak; see `task`."""
+        try:
+            facts = estimate.task_facts()
+            known = _known(facts)
+            made, said = known.get("metadata"), self._facts.get("metadata")
+            if isinstance(made, dict) and isinstance(said, dict):
+                known["metadata"] = {**made, **said}
+                self._facts.pop("metadata")
+            self._facts = {**known, **self._facts}
+            self._estimate, self._report = estimate, report
+        except Exception as error:
+            trouble("an estimate could not be recorded", error, "pass what Estimator.estimate() returned")
+        return self
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -49,6 +81,26 @@ class Task(Span):
         except Exception as error:
             trouble("task() could not be entered", error)
         return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if self._estimate is not None and self._report is not None:
+            try:
+                self._estimate.report_actual(self.task_id, self._report)
+            except Exception as failure:
+                trouble("a task could not be compared with its estimate", failure)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if self._estimate is not None and self._report is not None:
+            try:
+                await self._estimate.areport_actual(self.task_id, self._report)
+            except Exception as failure:
+                trouble("a task could not be compared with its estimate", failure)
 
     def set(
         self, *, metadata: dict[str, Any] | None = None, tags: list[str] | None = None, **facts: Any
@@ -74,12 +126,22 @@ class Task(Span):
             _send_task(self.task_id, facts, None)
 
 
-def task(task_id: str, *, subtask_id: str | None = None, **facts: Any) -> Task:
+def task(
+    task_id: str,
+    *,
+    subtask_id: str | None = None,
+    estimate: Estimated | None = None,
+    report: Callable[[Any], object] | None = None,
+    **facts: Any,
+) -> Task:
     """Track a task, with `with` or `async with`: in progress on entry, completed or failed on exit.
 
     Args:
         task_id: The task's name, at most 100 characters.
         subtask_id: The part of the task that this block works on.
+        estimate: What it is estimated to take, from `Estimator.estimate()`: recorded as its complexity and cost vector.
+        report: Called at its end, once that is committed, with an `estimation.Comparison` of the estimate and what it
+            took; `print` will do. It waits for at most 5 s: where an event loop runs, use `async with`.
         **facts: What is known of the task, as `Task.set` takes it.
 
     Returns:
@@ -91,12 +153,13 @@ def task(task_id: str, *, subtask_id: str | None = None, **facts: Any) -> Task:
         ...     t.set(actual_complexity=21)
     """
     name = identifier(task_id)
-    return Task(
+    made = Task(
         name,
         None if subtask_id is None else identifier(subtask_id),
         _known(facts),
         site_for("task", "task", None, None, None, None),
     )
+    return made if estimate is None else made.estimated(estimate, report)
 
 
 def update_task(task_id: str, **facts: Any) -> None:

@@ -23,6 +23,8 @@ COMMANDS = {
     "tail": "asp_telemetry.cli.tail",
     "agents": "asp_telemetry.cli.agents",
     "export": "asp_telemetry.cli.export",
+    "estimate": "asp_telemetry.cli.estimate",
+    "bootstrap": "asp_telemetry.cli.bootstrap",
     "doctor": "asp_telemetry.cli.doctor",
     "maintain": "asp_telemetry.cli.maintain",
     "copy": "asp_telemetry.cli.copy",

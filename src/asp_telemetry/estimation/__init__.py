@@ -1,0 +1,31 @@
+"""Estimates what a task will take from what finished tasks took: PROBE-AI, after the PROBE method of PSP."""
+
+from asp_telemetry.estimation.comparison import Comparison, FigureComparison
+from asp_telemetry.estimation.estimate import Estimate, FigureEstimate, Range, UnlikelyTask, estimate
+from asp_telemetry.estimation.estimator import Estimator, SyncEstimator
+from asp_telemetry.estimation.fit import Accuracy, Fit, Interval, Outlier, leave_one_out
+from asp_telemetry.estimation.line import Line
+from asp_telemetry.estimation.point import Point
+from asp_telemetry.estimation.rate import Rate
+from asp_telemetry.estimation.task import FinishedTask
+
+__all__ = [
+    "Accuracy",
+    "Comparison",
+    "Estimate",
+    "Estimator",
+    "FigureComparison",
+    "FigureEstimate",
+    "FinishedTask",
+    "Fit",
+    "Interval",
+    "Line",
+    "Outlier",
+    "Point",
+    "Range",
+    "Rate",
+    "SyncEstimator",
+    "UnlikelyTask",
+    "estimate",
+    "leave_one_out",
+]

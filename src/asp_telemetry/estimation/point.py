@@ -1,0 +1,45 @@
+"""One finished task as a regression sees it: how big it was thought to be, and what it took."""
+
+from collections.abc import Iterable
+from math import isfinite
+from typing import NamedTuple
+
+from asp_telemetry.errors import EstimationError
+
+
+class Point(NamedTuple):
+    """Pair a size with what became of it.
+
+    Attributes:
+        task_id: Whose it is.
+        x: The proxy: the estimated complexity, or a planned value.
+        y: What it took, in the unit of the figure.
+    """
+
+    task_id: str
+    x: float
+    y: float
+
+
+def checked(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Return points of which all could have happened.
+
+    Args:
+        points: The finished tasks.
+
+    Raises:
+        EstimationError: If a number is negative, infinite or none at all.
+
+    Example:
+        >>> checked([Point("T-1", 5, 20.0)])
+        (Point(task_id='T-1', x=5, y=20.0),)
+    """
+    found = tuple(points)
+    for point in found:
+        for name, value in (("a size", point.x), ("an actual value", point.y)):
+            if not isfinite(value) or value < 0:
+                raise EstimationError(
+                    f"task {point.task_id} has {name} of {value}, but none is below 0 or infinite; correct it, or leave "
+                    "the task out"
+                )
+    return found
