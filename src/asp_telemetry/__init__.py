@@ -24,6 +24,7 @@ from asp_telemetry.recorder.recorder import FlushResult
 if TYPE_CHECKING:
     from asp_telemetry.agents.finding import afind_agents, find_agents
     from asp_telemetry.agents.loading import aload_agents, arefresh_agents, load_agents, refresh_agents
+    from asp_telemetry.bootstrap.bootstrap import Bootstrap
     from asp_telemetry.budgets.budget import Budget
     from asp_telemetry.budgets.making import budget
     from asp_telemetry.budgets.warnings import SoftLimitReached
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AspTelemetryError",
     "Attempt",
+    "Bootstrap",
     "Budget",
     "BudgetExceeded",
     "ConfigurationError",
@@ -103,6 +105,7 @@ __all__ = [
 
 _LATER = {
     "Attempt": "capture.attempts",
+    "Bootstrap": "bootstrap.bootstrap",
     "Budget": "budgets.budget",
     "EndpointCall": "capture.endpoints",
     "Estimator": "estimation.estimator",

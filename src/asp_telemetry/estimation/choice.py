@@ -103,8 +103,7 @@ def _line(method: str, points: Sequence[Point], x: float, reasons: list[str]) ->
         reasons.append(f"not {method}: {'; '.join(doubts)}")
         return None
     reasons.append(
-        f"{method}: {len(points)} finished tasks, r squared {line.r_squared:.2f} (significance {line.significance:.3f}), "
-        f"and intercept and slope make sense"
+        f"{method}: {len(points)} finished tasks, r squared {line.r_squared:.2f}, and intercept and slope make sense"
     )
     return line
 

@@ -191,6 +191,29 @@ def estimate(
     return Estimate(complexity, figures, tuple(_notes(used, complexity)))
 
 
+def expected(tasks: Sequence[FinishedTask], complexity: int) -> dict[str, float]:
+    """Return the vector of an estimate alone, by figure where known: quicker, and without scipy.
+
+    Args:
+        tasks: The finished tasks.
+        complexity: How complex the task is thought to be; at least 1.
+
+    Raises:
+        EstimationError: If a finished task has a figure that cannot have happened.
+
+    Example:
+        >>> expected([], 18)
+        {}
+    """
+    found = {}
+    for figure in FIGURES:
+        points = [point for task in tasks if (point := task.by_complexity(figure)) is not None]
+        choice = choose(points, [], complexity, None)
+        if choice.fit is not None:
+            found[figure] = choice.fit.at(choice.x)
+    return found
+
+
 def _checked_plan(planned: Mapping[str, float]) -> Mapping[str, float]:
     for figure, value in planned.items():
         if figure not in FIGURES:

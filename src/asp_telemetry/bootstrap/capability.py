@@ -1,0 +1,94 @@
+"""What agents can learn to do without a person, and how well they must do it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["Learning", "Shadow", "Autonomous"]
+Direction = Literal["lower_is_better", "higher_is_better"]
+
+MODES: tuple[Mode, ...] = ("Learning", "Shadow", "Autonomous")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Say how good one measure must be.
+
+    Attributes:
+        name: The measure's name, as it is stored.
+        value: The value to reach, in percent.
+        direction: Whether lower or higher is better.
+    """
+
+    name: str
+    value: float
+    direction: Direction
+
+    def is_met(self, value: float) -> bool:
+        """Tell whether a value reaches the target.
+
+        Args:
+            value: The measured value, in percent.
+
+        Example:
+            >>> Target("MAPE", 20.0, "lower_is_better").is_met(18.2)
+            True
+        """
+        return value <= self.value if self.direction == "lower_is_better" else value >= self.value
+
+    def missed_by(self, value: float) -> float:
+        """Return how far a value misses the target, as a share of the target; 0 where it is met.
+
+        Args:
+            value: The measured value, in percent.
+        """
+        return 0.0 if self.is_met(value) else abs(value - self.value) / self.value
+
+    def demand(self, value: float) -> str:
+        """Say what must happen to a value that misses the target.
+
+        Args:
+            value: The measured value, in percent.
+
+        Example:
+            >>> Target("MAPE", 20.0, "lower_is_better").demand(24.31)
+            'MAPE is 24.3 % and must fall to 20 %'
+        """
+        verb = "fall" if self.direction == "lower_is_better" else "rise"
+        return f"{self.name} is {value:.1f} % and must {verb} to {self.value:g} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Be something that agents learn.
+
+    Attributes:
+        name: The name under which it is stored.
+        primary: The measure that decides.
+        tasks_required: How many tasks are measured, the newest; as many are needed in a mode before the next.
+        secondary: Measures that must be good enough, too.
+    """
+
+    name: str
+    primary: Target
+    tasks_required: int
+    secondary: tuple[Target, ...] = ()
+
+
+_REVIEW = (
+    Target("False_Positive_Rate", 20.0, "lower_is_better"),
+    Target("Escape_Rate", 5.0, "lower_is_better"),
+)
+
+CAPABILITIES: tuple[Capability, ...] = (
+    Capability("PROBE_AI", Target("MAPE", 20.0, "lower_is_better"), 20),
+    Capability("TaskDecomposition", Target("Human_Correction_Rate", 10.0, "lower_is_better"), 15),
+    Capability("ErrorProneDetection", Target("Defects_In_Flagged", 60.0, "higher_is_better"), 30),
+    Capability(
+        "ReviewAgent_Design", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, secondary=_REVIEW
+    ),
+    Capability(
+        "ReviewAgent_Code", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, secondary=_REVIEW
+    ),
+    Capability("DefectTypePrediction", Target("Accuracy", 60.0, "higher_is_better"), 50),
+)
+"""The capabilities that are measured, in the order in which they are shown."""
