@@ -2,19 +2,18 @@
 
 -- name: ended_tasks
 SELECT
-  task.task_id, coalesce(task.completed_at, task.updated_at) AS ended_at, task.semantic_units_json AS units,
-  task.human_reviewed AS reviewed, task.human_corrections_json AS corrections, task.components_affected AS components,
-  EXISTS (
-    SELECT 1 FROM agent_cost_vector AS cost WHERE cost.task_id = task.task_id AND cost.agent_role = 'DesignReview'
-  ) AS design_reviewed,
-  EXISTS (
-    SELECT 1 FROM agent_cost_vector AS cost WHERE cost.task_id = task.task_id AND cost.agent_role = 'CodeReview'
-  ) AS code_reviewed,
-  task.metadata
-FROM task_metadata AS task
-WHERE task.status = 'completed'
-ORDER BY ended_at DESC, task.task_id DESC
+  task_id, coalesce(started_at, created_at) AS begun_at, coalesce(completed_at, updated_at) AS ended_at,
+  semantic_units_json AS units, human_reviewed AS reviewed, human_corrections_json AS corrections,
+  components_affected AS components, metadata, NULL AS reviews
+FROM task_metadata
+WHERE status = 'completed'
+ORDER BY ended_at DESC, task_id DESC
 LIMIT :most;
+
+-- name: reviewed_tasks
+SELECT DISTINCT task_id, agent_role
+FROM agent_cost_vector
+WHERE agent_role IN ('DesignReview', 'CodeReview') AND metric_type = 'Latency' AND timestamp >= :since;
 
 -- name: defects
 SELECT

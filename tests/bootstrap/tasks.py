@@ -23,11 +23,10 @@ def ended(number: int, **facts: Any) -> EndedTask:
         "reviewed": True,
         "corrections": None,
         "components": None,
-        "design_reviewed": True,
-        "code_reviewed": True,
         "metadata": None,
+        "reviews": frozenset({"DesignReview", "CodeReview"}),
     }
-    return EndedTask(f"T-{number}", day(number), **{**usual, **facts})
+    return EndedTask(f"T-{number}", day(number - 1), day(number), **{**usual, **facts})
 
 
 def defect(number: int, task: int, **facts: Any) -> Defect:

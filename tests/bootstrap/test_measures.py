@@ -36,7 +36,7 @@ def test_corrections_of_people_are_counted():
 
 def test_reviews_are_judged_by_people():
     """Real finds against false ones; what nobody has judged is on neither side; what came out later has escaped."""
-    tasks = [ended(number) for number in range(1, 5)] + [ended(9, code_reviewed=False)]
+    tasks = [ended(number) for number in range(1, 5)] + [ended(9, reviews=frozenset())]
     defects = [
         defect(1, 1),
         defect(2, 1),

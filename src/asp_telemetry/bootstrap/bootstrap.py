@@ -173,6 +173,11 @@ class Bootstrap:
         ended = read_rows(EndedTask, found)[::-1]
         if not ended:
             return [], [], []
+        begun = {"since": min(task.begun_at for task in ended)}
+        reviews: dict[str, set[str]] = {}
+        for row in await self._reader.fetch(self._sql["reviewed_tasks"], begun):
+            reviews.setdefault(row["task_id"], set()).add(row["agent_role"])
+        ended = [replace(task, reviews=frozenset(reviews.get(task.task_id, ()))) for task in ended]
         since = {"since": ended[0].ended_at}
         defects = read_rows(Defect, await self._reader.fetch(self._sql["defects"], since))
         async with Estimator(self._url) as estimator:

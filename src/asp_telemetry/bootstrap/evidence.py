@@ -15,25 +15,25 @@ class EndedTask:
 
     Attributes:
         task_id: The task.
+        begun_at: When it was begun.
         ended_at: When it was completed.
         units: Its semantic units: what it was taken apart into; None if it was not.
         reviewed: Whether a person has looked at it.
         corrections: What the person has corrected.
         components: The components that it touched.
-        design_reviewed: Whether an agent has reviewed its design.
-        code_reviewed: Whether an agent has reviewed its code.
         metadata: `error_prone_components` in it are those that an agent has warned of.
+        reviews: The reviews that an agent has made of it: DesignReview, CodeReview.
     """
 
     task_id: str
+    begun_at: datetime
     ended_at: datetime
     units: Any
     reviewed: bool | None
     corrections: Any
     components: Any
-    design_reviewed: bool
-    code_reviewed: bool
     metadata: Any
+    reviews: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,7 @@ def measure_review(phase: str, tasks: Sequence[EndedTask], defects: Sequence[Def
         them; Escape_Rate, the share of real defects that were there and that it did not find. A find that nobody has
         judged counts for neither side.
     """
-    reviewed = [
-        task for task in tasks if (task.design_reviewed if phase == "DesignReview" else task.code_reviewed)
-    ]
+    reviewed = [task for task in tasks if phase in task.reviews]
     measured = reviewed[-wanted:]
     names = {task.task_id for task in measured}
     of_tasks = [defect for defect in defects if defect.task_id in names]
