@@ -87,7 +87,7 @@ def test_every_measure_comes_out_of_the_database(filled):
     assert (code.period_start, code.period_end) == (day(6), day(25))
     assert code.measures["Escape_Rate"] == 0
     assert found["PROBE_AI"].tasks_completed == 23
-    assert found["DefectTypePrediction"].missing == ("25 more tasks needed in Learning (25 of 50)",)
+    assert found["DefectTypePrediction"].missing == ("15 more tasks needed in Learning (25 of 40)",)
     assert filled.rows("SELECT count(*) FROM bootstrap_metrics") == [(0,)]
 
 

@@ -1,6 +1,7 @@
 """Estimating from a database, storing the estimate with a task, and being told at its end how it did."""
 
 import json
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ import asp_telemetry as asp
 from asp_telemetry import guard
 from asp_telemetry.cli.app import run
 from asp_telemetry.errors import NotRecordedError
-from asp_telemetry.estimation import Comparison, Estimator
+from asp_telemetry.estimation import Comparison, Estimator, student
 from databases import AnyDatabase
 
 TASK = """
@@ -124,7 +125,7 @@ def test_a_task_reports_at_its_end_how_its_estimate_did(recording):
     assert (tokens.estimated, tokens.actual) == (5400, 5500)
     assert tokens.error_percent == pytest.approx(1.85, abs=0.01)
     assert (cost.estimated, cost.actual, cost.within_70) == (Decimal("0.060000"), Decimal("0.090000"), False)
-    assert "0.0900 USD, estimated 0.0600 USD (+50.0 %), outside of the 70 % range" in str(found)
+    assert "0.090000 USD, estimated 0.060000 USD (+50.0 %), outside of the 70 % range" in str(found)
     [(metadata,)] = recording.rows("SELECT metadata FROM task_metadata WHERE task_id = 'T-now'")
     kept = json.loads(metadata)
     assert kept["ticket"] == "A-1"
@@ -172,7 +173,7 @@ def test_the_command_prints_estimate_range_method_and_why(filled, capsys):
         "a task of complexity 18 will take:",
         "18.0 s",
         "16,200 tokens",
-        "0.1800 USD",
+        "0.180000 USD",
         "regression on estimated complexity",
         "A: 8 finished tasks, r squared 1.00",
         "note: 18 lies outside of the complexities seen so far, 1 to 8",
@@ -222,3 +223,13 @@ def test_a_negative_cost_in_the_database_is_refused(filled, capsys):
     insert(filled, "T-bad", 4, {"tokens": 10, "api_cost_usd": -1})
     assert run(["estimate", "--complexity", "5"]) == 1
     assert "task T-bad has an actual value of -1" in capsys.readouterr().err
+
+
+def test_without_scipy_one_line_says_what_to_install(filled, capsys, monkeypatch):
+    """Where the extra is not installed, estimating ends with the remedy; comparing works without it."""
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    student._special.cache_clear()
+    assert run(["estimate", "--complexity", "5", "--project", "shop"]) == 1
+    assert 'pip install "asp-telemetry[estimation]"' in capsys.readouterr().err
+    assert run(["estimate", "--compare", "T-1"]) == 0
+    assert run(["bootstrap", "status"]) == 0

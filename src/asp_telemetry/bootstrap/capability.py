@@ -82,13 +82,13 @@ _REVIEW = (
 CAPABILITIES: tuple[Capability, ...] = (
     Capability("PROBE_AI", Target("MAPE", 20.0, "lower_is_better"), 20),
     Capability("TaskDecomposition", Target("Human_Correction_Rate", 10.0, "lower_is_better"), 15),
-    Capability("ErrorProneDetection", Target("Defects_In_Flagged", 60.0, "higher_is_better"), 30),
+    Capability("ErrorProneDetection", Target("Risk_Area_Accuracy", 80.0, "higher_is_better"), 30),
     Capability(
         "ReviewAgent_Design", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, secondary=_REVIEW
     ),
     Capability(
         "ReviewAgent_Code", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, secondary=_REVIEW
     ),
-    Capability("DefectTypePrediction", Target("Accuracy", 60.0, "higher_is_better"), 50),
+    Capability("DefectTypePrediction", Target("Prediction_Accuracy", 60.0, "higher_is_better"), 40),
 )
 """The capabilities that are measured, in the order in which they are shown."""

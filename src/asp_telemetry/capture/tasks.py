@@ -86,7 +86,7 @@ class Task(Span):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, traceback)
-        if self._estimate is not None and self._report is not None:
+        if self._estimate is not None and self._report is not None and self._span is not NOTHING:
             try:
                 self._estimate.report_actual(self.task_id, self._report)
             except Exception as failure:
@@ -96,7 +96,7 @@ class Task(Span):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, traceback)
-        if self._estimate is not None and self._report is not None:
+        if self._estimate is not None and self._report is not None and self._span is not NOTHING:
             try:
                 await self._estimate.areport_actual(self.task_id, self._report)
             except Exception as failure:
