@@ -1,7 +1,9 @@
 """Measuring out of a database, recording over time, graduating and stepping back: on both databases alike."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from tasks import day
@@ -89,6 +91,42 @@ def test_every_measure_comes_out_of_the_database(filled):
     assert found["PROBE_AI"].tasks_completed == 23
     assert found["DefectTypePrediction"].missing == ("15 more tasks needed in Learning (25 of 40)",)
     assert filled.rows("SELECT count(*) FROM bootstrap_metrics") == [(0,)]
+
+
+def test_reviews_are_judged_as_the_published_view_does(filled):
+    """On all tasks, the figures of both review agents are those of `review_agent_effectiveness`."""
+    random = Random(11)
+    phases = ["Planning", "Design", "DesignReview", "Code", "CodeReview", "Test", "Postmortem", "Elsewhere"]
+    script = []
+    for number in range(200):
+        injected, removed = random.sample(phases, 2)
+        flagged, valid, false = (random.choice(["'1'", "'0'", "NULL"]) for _ in range(3))
+        if valid == false == "'1'":
+            false = "'0'"
+        script.append(f"""
+INSERT INTO defect_log (defect_id, task_id, defect_type, phase_injected, phase_removed, description, flagged_by_agent,
+  validated_by_human, false_positive)
+VALUES ('R-{number}', 'T-{number % 25 + 1}', 'x', '{injected}', '{removed}', 'x', {flagged}, {valid}, {false});""")
+        if number < 25:
+            script.append(f"""
+INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit)
+VALUES ('{moment(number + 1)}', 'T-{number + 1}', 'DesignReview', 'Latency', 5, 'ms');""")
+    filled.run("".join(script))
+    everything = [replace(capability, tasks_required=1000) for capability in CAPABILITIES]
+    with Bootstrap.sync(filled.url, everything) as bootstrap:
+        found = by_name(bootstrap.status())
+    view = filled.rows(
+        "SELECT review_phase, true_positives, false_positives, unvalidated, escapes, true_positive_rate, escape_rate "
+        "FROM review_agent_effectiveness"
+    )
+    for phase, true, false, open_, escapes, rate, escape_rate in view:
+        agent = found[f"ReviewAgent_{phase.removesuffix('Review')}"]
+        told = [
+            agent.measures[name] for name in ("true_positives", "false_positives", "unvalidated", "escapes")
+        ]
+        assert told == [true, false, open_, escapes]
+        assert agent.value == pytest.approx(100 * float(rate), abs=1e-3)
+        assert agent.measures["Escape_Rate"] == pytest.approx(100 * float(escape_rate), abs=1e-3)
 
 
 def test_measurements_are_recorded_over_time(filled):

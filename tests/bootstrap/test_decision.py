@@ -110,7 +110,7 @@ def test_the_direction_is_respected():
     """Where higher is better, a low value misses the target."""
     accuracy = KNOWN["DefectTypePrediction"]
     assert decide(accuracy, reading(59.9, tasks=50), ()).missing == (
-        "Accuracy is 59.9 % and must rise to 60 %",
+        "Prediction_Accuracy is 59.9 % and must rise to 60 %",
     )
     assert decide(accuracy, reading(60.0, tasks=50), ()).suggested_mode == "Shadow"
 

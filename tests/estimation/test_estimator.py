@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -69,6 +71,40 @@ async def test_finished_tasks_are_what_both_databases_know(filled):
         assert await estimator.finished_tasks(task_type="chore") == []
         since = found[1].completed_at
         assert len(await estimator.finished_tasks(since=since)) == 9
+
+
+def test_finished_tasks_are_what_plain_python_picks(any_database, capsys):
+    """Of tasks with and without sizes, ends, figures and projects the same are learned from as by hand."""
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    random = Random(7)
+    expected = []
+    for number in range(60):
+        complexity = random.choice(["NULL", 0, 1, 5, 40])
+        actual = random.choice(
+            [None, {}, {"tokens": number}, {"latency_ms": number / 7, "api_cost_usd": number / 1e4}]
+        )
+        status, project = random.choice(["completed", "completed", "failed"]), random.choice("ab")
+        hour = random.choice([None, number % 24])
+        ended = "NULL" if hour is None else f"'2026-01-0{number % 3 + 1} {hour:02}:00:00.000000'"
+        task_id = f"T-{number:03}"
+        insert(any_database, task_id, complexity, actual, status=status, project=project, completed=ended)
+        if status == "completed" and complexity != "NULL" and project == "a":
+            figures = [(actual or {}).get(name) for name in ("latency_ms", "tokens", "api_cost_usd")]
+            expected.append((ended == "NULL", ended, task_id, complexity, figures))
+    dated = sorted((row for row in expected if not row[0]), key=lambda row: row[1:3], reverse=True)
+    undated = sorted((row for row in expected if row[0]), key=lambda row: row[2], reverse=True)
+    with Estimator.sync(any_database.url) as estimator:
+        found = estimator.finished_tasks(project_id="a")
+        since = datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=3)))  # midnight in UTC
+        later = estimator.finished_tasks(project_id="a", since=since)
+    assert [task.task_id for task in found] == [row[2] for row in dated + undated]
+    assert [task.task_id for task in later] == [row[2] for row in dated if row[1] >= "'2026-01-02"]
+    for task, (*_, complexity, (latency, tokens, cost)) in zip(found, dated + undated, strict=True):
+        assert task.estimated_complexity == complexity
+        assert task.actual_latency_ms == (None if latency is None else pytest.approx(latency, abs=1e-9))
+        assert task.actual_tokens == tokens
+        assert task.actual_api_cost_usd == (None if cost is None else Decimal(repr(cost)))
 
 
 async def test_an_estimate_is_stored_and_compared(filled):

@@ -8,6 +8,7 @@ from asp_telemetry.bootstrap.evidence import EndedTask, Reading
 from asp_telemetry.estimation import FinishedTask
 from asp_telemetry.estimation.estimate import MAKER, expected
 from asp_telemetry.estimation.figures import FIGURES
+from asp_telemetry.estimation.point import GREATEST
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,4 +90,4 @@ def _actual(task: FinishedTask, figure: str) -> float | None:
 
 def _is_nonsense(task: FinishedTask) -> bool:
     # `estimate` refuses to learn from it, by its name; here it must not keep the rest from being measured.
-    return any((getattr(task, f"actual_{figure}") or 0) < 0 for figure in FIGURES)
+    return any(not 0 <= (getattr(task, f"actual_{figure}") or 0) <= GREATEST for figure in FIGURES)

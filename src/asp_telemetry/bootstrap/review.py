@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from asp_telemetry.bootstrap.evidence import Defect, EndedTask, Reading
+from asp_telemetry.bootstrap.evidence import PHASES, Defect, EndedTask, Reading
 
 
 def measure_review(phase: str, tasks: Sequence[EndedTask], defects: Sequence[Defect], wanted: int) -> Reading:
@@ -23,7 +23,11 @@ def measure_review(phase: str, tasks: Sequence[EndedTask], defects: Sequence[Def
     measured = reviewed[-wanted:]
     names = {task.task_id for task in measured}
     of_tasks = [defect for defect in defects if defect.task_id in names]
-    found = [defect for defect in of_tasks if defect.phase_removed == phase and defect.flagged_by_agent]
+    found = [
+        defect
+        for defect in of_tasks
+        if defect.phase_removed == phase and defect.flagged_by_agent and defect.phase_injected in PHASES
+    ]
     true = sum(1 for defect in found if defect.validated_by_human and defect.is_real)
     false = sum(1 for defect in found if defect.false_positive)
     escaped = sum(1 for defect in of_tasks if defect.escaped(phase))

@@ -40,28 +40,21 @@ class Task(Span):
 
     __slots__ = ("_estimate", "_facts", "_report", "_subtask_id", "task_id")
 
-    def __init__(self, task_id: str, subtask_id: str | None, facts: dict[str, Any], site: Site) -> None:
+    def __init__(
+        self,
+        task_id: str,
+        subtask_id: str | None,
+        facts: dict[str, Any],
+        site: Site,
+        estimate: Estimated | None = None,
+        report: Callable[[Any], object] | None = None,
+    ) -> None:
         super().__init__(NOTHING, site)
         self.task_id = task_id
         self._subtask_id = subtask_id
         self._facts = facts
-        self._estimate: Estimated | None = None
-        self._report: Callable[[Any], object] | None = None
-
-    def estimated(self, estimate: Estimated, report: Callable[[Any], object] | None) -> Self:
-        """Record an estimate with the task's facts, which win where both speak; see `task`."""
-        try:
-            facts = estimate.task_facts()
-            known = _known(facts)
-            made, said = known.get("metadata"), self._facts.get("metadata")
-            if isinstance(made, dict) and isinstance(said, dict):
-                known["metadata"] = {**made, **said}
-                self._facts.pop("metadata")
-            self._facts = {**known, **self._facts}
-            self._estimate, self._report = estimate, report
-        except Exception as error:
-            trouble("an estimate could not be recorded", error, "pass what Estimator.estimate() returned")
-        return self
+        self._estimate = estimate
+        self._report = report
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -153,13 +146,14 @@ def task(
         ...     t.set(actual_complexity=21)
     """
     name = identifier(task_id)
-    made = Task(
+    return Task(
         name,
         None if subtask_id is None else identifier(subtask_id),
-        _known(facts),
+        _known(facts) if estimate is None else _with_estimate(_known(facts), estimate),
         site_for("task", "task", None, None, None, None),
+        estimate,
+        report,
     )
-    return made if estimate is None else made.estimated(estimate, report)
 
 
 def update_task(task_id: str, **facts: Any) -> None:
@@ -180,6 +174,18 @@ def _send_task(task_id: str, facts: dict[str, Any], span: state.SpanList | None)
     known = _known(facts)
     if known:
         send(Kind.TASK, {"task_id": task_id, **known}, span)
+
+
+def _with_estimate(facts: dict[str, Any], estimate: Estimated) -> dict[str, Any]:
+    """Add what an estimate says; what the user says wins."""
+    try:
+        told = _known(estimate.task_facts())
+    except Exception as error:
+        trouble("an estimate could not be recorded", error, "pass what Estimator.estimate() returned")
+        return facts
+    made, said = told.get("metadata"), facts.get("metadata")
+    both = {"metadata": {**made, **said}} if isinstance(made, dict) and isinstance(said, dict) else {}
+    return {**told, **facts, **both}
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:

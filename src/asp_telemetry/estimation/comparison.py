@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asp_telemetry.estimation.figures import FIGURES, NAMES, UNITS, Number, exact, shown
+from asp_telemetry.estimation.point import GREATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +110,4 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= GREATEST

@@ -1,10 +1,12 @@
 """One finished task as a regression sees it: how big it was thought to be, and what it took."""
 
 from collections.abc import Iterable
-from math import isfinite
 from typing import NamedTuple
 
 from asp_telemetry.errors import EstimationError
+
+GREATEST = 1e15
+"""More of anything no task can take: each of its metrics is below 1e14 in the database."""
 
 
 class Point(NamedTuple):
@@ -37,9 +39,9 @@ def checked(points: Iterable[Point]) -> tuple[Point, ...]:
     found = tuple(points)
     for point in found:
         for name, value in (("a size", point.x), ("an actual value", point.y)):
-            if not isfinite(value) or value < 0:
+            if not 0 <= value <= GREATEST:
                 raise EstimationError(
-                    f"task {point.task_id} has {name} of {value}, but none is below 0 or infinite; correct it, or leave "
-                    "the task out"
+                    f"task {point.task_id} has {name} of {value}, but none is below 0 or above {GREATEST:g}; correct it, or "
+                    "leave the task out"
                 )
     return found
