@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
-from tasks import day
+from learned_tasks import day
 
 from asp_telemetry.bootstrap import CAPABILITIES, Bootstrap, Measurement
 from asp_telemetry.cli.app import run
@@ -215,9 +215,10 @@ def test_the_command_shows_records_and_decides(filled, capsys):
     """measure, status, history and mode: for people in sentences, for programs as JSON."""
     assert run(["bootstrap", "status"]) == 0
     shown = capsys.readouterr().out
-    assert "PROBE_AI: ready for Shadow" in shown
+    assert "PROBE_AI (MAPE): ready for Shadow" in shown
     assert (
-        "ReviewAgent_Design: 20 more tasks needed in Learning (0 of 20); True_Positive_Rate cannot" in shown
+        "ReviewAgent_Design (True_Positive_Rate): 20 more tasks needed in Learning (0 of 20); True_Positive_Rate cannot"
+        in shown
     )
     assert run(["bootstrap", "measure", "--graduate"]) == 0
     shown = capsys.readouterr().out

@@ -1,7 +1,7 @@
 """A capability graduates on enough good tasks of its own mode; regressions alarm, and each decision says what is missing."""
 
 import pytest
-from tasks import day, ended, recorded
+from learned_tasks import day, ended, recorded
 
 from asp_telemetry.bootstrap import CAPABILITIES, Capability
 from asp_telemetry.bootstrap.decision import Decision, decide

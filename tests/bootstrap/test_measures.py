@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from tasks import defect, ended, finished
+from learned_tasks import defect, ended, finished
 
 from asp_telemetry.bootstrap.decomposition import measure_decomposition
 from asp_telemetry.bootstrap.defect_types import measure_defect_types

@@ -135,13 +135,12 @@ def _print(found: Sequence[Measurement], *, as_json: bool) -> None:
         print_json([asdict(row) for row in found])
         return
     print_table(
-        ["capability", "mode", "tasks", "measure", "now", "target"],
+        ["capability", "mode", "tasks", "now", "target"],
         [
             [
                 row.capability,
                 row.mode,
                 f"{row.tasks_completed}/{row.tasks_required}",
-                row.metric,
                 "" if row.value is None else f"{row.value:.1f} %",
                 f"{_SIGNS[row.direction]} {row.target:g} %",
             ]
@@ -149,4 +148,4 @@ def _print(found: Sequence[Measurement], *, as_json: bool) -> None:
         ],
     )
     for row in found:
-        print(f"{'! ' if row.alarm else ''}{row.capability}: {row.notes}")
+        print(f"{'! ' if row.alarm else ''}{row.capability} ({row.metric}): {row.notes}")
