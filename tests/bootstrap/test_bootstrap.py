@@ -196,19 +196,19 @@ def test_a_mode_that_makes_no_sense_is_refused(filled):
             bootstrap.set_mode("ReviewAgent_Design", "Shadow")
 
 
-def test_the_sample_data_goes_on_from_where_it_stands(any_database, capsys):
-    """What was recorded by others sets the mode: PROBE-AI is in Shadow there."""
-    assert run(["init", "--with-sample-data"]) == 0
-    capsys.readouterr()
-    with Bootstrap.sync(any_database.url) as bootstrap:
-        found = by_name(bootstrap.status())
+def test_what_others_have_recorded_sets_the_mode(filled):
+    """A capability that `record_bootstrap()` has put into Shadow is in Shadow, from the begin of that period on."""
+    filled.run(f"""
+INSERT INTO bootstrap_metrics (measured_at, measurement_period_start, measurement_period_end, capability_name,
+  capability_mode, tasks_completed, tasks_required_for_graduation, primary_metric_name, primary_metric_value,
+  primary_metric_target, metric_direction)
+VALUES ('{moment(20)}', '{moment(11)}', '{moment(20)}', 'PROBE_AI', 'Shadow', 10, 20, 'MAPE', 18.2, 20,
+  'lower_is_better');""")
+    with Bootstrap.sync(filled.url) as bootstrap:
+        found = by_name(bootstrap.status())["PROBE_AI"]
         [recorded] = bootstrap.history("PROBE_AI")
-    assert (found["PROBE_AI"].mode, found["ReviewAgent_Code"].mode) == ("Shadow", "Learning")
-    assert float(recorded.value) == 18.2
-    assert (
-        found["ReviewAgent_Code"].measures["true_positives"] + found["ReviewAgent_Code"].measures["escapes"]
-        > 0
-    )
+    assert (found.mode, found.tasks_completed) == ("Shadow", 15)
+    assert (float(recorded.value), recorded.missed) == (18.2, False)
 
 
 def test_the_command_shows_records_and_decides(filled, capsys):

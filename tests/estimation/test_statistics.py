@@ -139,6 +139,27 @@ def test_noise_seldom_makes_outliers(seed):
     assert len(Line(cloud).outliers()) <= 2
 
 
+@pytest.mark.parametrize("level", [0.7, 0.9])
+def test_a_range_holds_as_often_as_it_says(level):
+    """Of 2000 further tasks, those inside of the range are as many as were promised, for lines and for averages."""
+    random = np.random.default_rng(386)
+    xs = [3.0, 5.0, 8.0, 8.0, 13.0, 18.0, 21.0, 40.0]
+    held = {"line": 0, "average": 0}
+    for _ in range(2000):
+        around = [50 + 100 * x + random.normal(0, 80) for x in xs]
+        line = Line(Point(f"T-{n}", x, y) for n, (x, y) in enumerate(zip(xs, around, strict=True)))
+        found = line.interval(18, level)
+        assert found is not None
+        held["line"] += bool(found.low <= 50 + 1800 + random.normal(0, 80) <= found.high)
+        growing = [100 * x + random.normal(0, 20 * sqrt(x)) for x in xs]
+        rate = Rate(Point(f"T-{n}", x, y) for n, (x, y) in enumerate(zip(xs, growing, strict=True)))
+        found = rate.interval(18, level)
+        assert found is not None
+        held["average"] += bool(found.low <= 1800 + random.normal(0, 20 * sqrt(18)) <= found.high)
+    # Three standard errors of a share of 2000.
+    assert held == {name: pytest.approx(2000 * level, abs=60) for name in held}
+
+
 @pytest.mark.parametrize(
     ("cloud", "sentence"),
     [

@@ -2,7 +2,7 @@
 
 Method A is the regression on the estimated proxy, B that on planned values, C the historical average, D says that there
 is not enough data. Their conditions: W. S. Humphrey, PSP: A Self-Improvement Process for Software Engineers (2005),
-section 6.4; in short at https://www.processdash.com/static/help/Topics/Planning/UsingProbeTool.html
+chapter 6; in short at https://www.processdash.com/static/help/Topics/Planning/UsingProbeTool.html
 """
 
 from collections.abc import Sequence

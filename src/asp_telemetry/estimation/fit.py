@@ -83,7 +83,7 @@ class Fit(ABC):
         """Return where one more task of a size will lie; None if there are too few tasks to say.
 
         PSP's prediction interval: t times the deviation times sqrt(1 + 1/n + (x - mean)^2 / sum of squares), its lower
-        end at least 0. See W. S. Humphrey, A Discipline for Software Engineering (1995), section 5.7; in slides:
+        end at least 0. See W. S. Humphrey, A Discipline for Software Engineering (1995), chapter 5 and appendix A; in slides:
         https://slideplayer.com/slide/14055943
 
         Args:
