@@ -14,7 +14,7 @@ import asp_telemetry as asp
 from asp_telemetry import guard
 from asp_telemetry.cli.app import run
 from asp_telemetry.errors import NotRecordedError
-from asp_telemetry.estimation import Comparison, Estimator, student
+from asp_telemetry.estimation import Comparison, Estimator, estimate, student
 from databases import AnyDatabase
 
 TASK = """
@@ -199,6 +199,20 @@ def test_a_report_that_raises_does_not_reach_the_host(recording):
     counts = guard.counts()
     assert counts["a task could not be compared with its estimate"] == 1
     assert counts["an estimate could not be recorded"] == 1
+
+
+def test_a_task_whose_end_nobody_commits_here_does_not_wait(filled):
+    """With a sidecar as the writer, the task ends at once, and the log says how to ask later; switched off, it is silent."""
+    told: list[Comparison] = []
+    made = estimate([], 5)
+    for settings, troubles in (({"writer": False}, 1), ({"disabled": True}, 1)):
+        asp.configure(filled.url, replace=True, **settings)
+        with asp.task("T-later", estimate=made, report=told.append):
+            work()
+        assert guard.counts().get("a task could not be compared with its estimate", 0) == troubles
+        asp.shutdown(timeout=20)
+    assert told == []
+    guard.reset()
 
 
 def test_the_command_prints_estimate_range_method_and_why(filled, capsys):

@@ -145,13 +145,17 @@ class Estimate:
         """
         from asp_telemetry.estimation.ending import outcome  # noqa: PLC0415 - few ask for it
 
-        report(outcome(task_id))
+        found = outcome(task_id)
+        if found is not None:
+            report(found)
 
     async def areport_actual(self, task_id: str, report: Callable[[Comparison], object]) -> None:
         """Do as `report_actual`, without blocking the event loop."""
         from asp_telemetry.estimation.ending import aoutcome  # noqa: PLC0415 - few ask for it
 
-        report(await aoutcome(task_id))
+        found = await aoutcome(task_id)
+        if found is not None:
+            report(found)
 
 
 def estimate(
