@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from questions import fill_postgres, fill_sqlite
 
 ROWS = 60_000
-# Tables of which each row counts whatever time is asked for, and what a statement makes up itself.
 TABLES = set(re.findall(r"CREATE TABLE (\w+)", (schema_directory("sqlite") / "schema.sql").read_text()))
 # Tables of which each row counts whatever time is asked for, and those that are joined by their key: of these PostgreSQL
 # may prefer to read the few thousand rows that there are here.
@@ -34,6 +33,8 @@ MAY_SCAN = {
     "defects.by_component": {"task_metadata"},
     "versions.tasks": {"defect_log"},
     "versions.runs": {"execution_traces"},
+    "capabilities.defects": {"defect_log", "task_metadata"},
+    "estimation.finished_tasks": {"task_metadata"},
 }
 
 
