@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asp_telemetry.analytics import Analytics
+from asp_telemetry.bootstrap import Bootstrap
 from asp_telemetry.cli.app import run
 from asp_telemetry.cli.cells import cell, heading
 from asp_telemetry.cli.reports import REPORTS
+from asp_telemetry.estimation import Estimator
+from asp_telemetry.estimation.student import _special
 from asp_telemetry.sample import write_sample_team
 from asp_telemetry.upkeep import open_upkeep
 
@@ -74,7 +78,7 @@ def test_every_report_has_something_to_say(team, capsys):
 def test_every_table_can_be_asked_for(team, capsys, name):
     """Each table can be named, and is shown with the columns that it declares."""
     for table in REPORTS[name]:
-        [row_class] = get_args(get_type_hints(getattr(Analytics, table.question))["return"])
+        [row_class] = get_args(get_type_hints(getattr(table.door, table.question))["return"])
         assert {field.name for field in fields(row_class)} >= set(table.columns)
         text = shown(capsys, name, "--table", table.name)
         assert text.startswith(table.title)
@@ -89,6 +93,66 @@ def test_it_prints_what_analytics_answer(team, capsys):
     )
     assert [Decimal(row["cost_usd"]) for row in found] == [row.cost_usd for row in expected]
     assert [row["agent_role"] for row in found] == [row.agent_role for row in expected]
+
+
+def test_bootstrap_is_measured_now(team, capsys):
+    """The status is what `Bootstrap` measures at this moment, with the decision that follows, not what was once recorded."""
+    with Bootstrap.sync(team.url) as bootstrap:
+        expected = bootstrap.status()
+    found = told(capsys, "bootstrap")["tables"]["status"]
+    assert [(row["capability"], row["notes"]) for row in found] == [
+        (row.capability, row.notes) for row in expected
+    ]
+    text = shown(capsys, "bootstrap", "--table", "status")
+    for row in expected:
+        assert row.notes in text
+        assert f"{row.value:.1f} %" in text
+
+
+def test_what_estimates_rest_on_is_what_they_are_made_from(team, capsys):
+    """Method, r squared, MAPE and ranges are those that `estimate` gives for a task of middling complexity."""
+    found = told(capsys, "probe", "--project", "Checkout")["tables"]["basis"]
+    with Estimator.sync(team.url) as estimator:
+        expected = estimator.estimate(found[0]["complexity"], project_id="Checkout")
+    for row, figure in zip(found, expected.figures, strict=True):
+        assert row["method"].startswith(figure.method_name)
+        assert (row["tasks"], row["unit"]) == (figure.tasks, figure.unit)
+        assert float(row["mape_share"]) * 100 == pytest.approx(figure.mape)
+        assert [Decimal(str(row[name])) for name in ("low_90", "high_90")] == [
+            Decimal(str(end)) for end in (figure.ranges[1].low, figure.ranges[1].high)
+        ]
+
+
+def test_without_scipy_the_rest_is_shown(team, capsys, monkeypatch):
+    """What needs an extra that is missing says so in its place; asked for alone, it is the command's error."""
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    _special.cache_clear()
+    text = shown(capsys, "probe")
+    assert "not answered: estimating needs scipy" in text
+    assert "SAMPLE-" in text
+    assert "scipy" in told(capsys, "probe")["not_answered"]["basis"]
+    assert run(["report", "probe", "--table", "basis"]) == 1
+    assert "estimating needs scipy" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_breaks_no_number(team, capsys, monkeypatch):
+    """Where columns do not fit, the last are left out by name; what is shown is whole."""
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = told(capsys, "agents")["tables"]["reliability"]
+    text = shown(capsys, "agents")
+    assert "no room here for: p99, cost USD, cost per success USD" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    for row in rows:
+        line = next(line for line in text.splitlines() if line.startswith(f" {row['agent_role']} "))
+        assert cell("p95_ms", float(row["p95_ms"])) in line
+
+
+def test_what_is_piped_is_not_folded(team, capsys, monkeypatch):
+    """Without a terminal each row is one line, with all its columns."""
+    monkeypatch.delenv("COLUMNS")
+    text = shown(capsys, "probe")
+    assert "no room" not in text
+    assert "regression on estimated complexity (A)" in text
 
 
 def test_csv_has_the_same_rows(team, capsys):

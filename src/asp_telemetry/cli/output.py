@@ -1,10 +1,16 @@
 """Prints what commands found: tables for people, JSON for programs."""
 
 import json
+import os
 from collections.abc import Collection, Iterable, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+
+_ANY_WIDTH = 10_000
+_LEAST_TEXT = 16
+_PADDING = 2
 
 
 def print_json(value: object) -> None:
@@ -25,7 +31,9 @@ def print_json(value: object) -> None:
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[int] = ()
 ) -> None:
-    """Print rows under headings; numbers stand to the right.
+    """Print rows under headings; numbers stand to the right and are never broken.
+
+    On a terminal that is too narrow the last columns are left out, and named.
 
     Args:
         headings: One per column.
@@ -38,15 +46,48 @@ def print_table(
          task_metadata     1
     """
     cells = [list(row) for row in rows]
+    numeric = [
+        index in right or (bool(cells) and all(isinstance(row[index], int | float) for row in cells))
+        for index in range(len(headings))
+    ]
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Who reads it has lines of any length, and looks for whole words.
+        console = Console(markup=False, highlight=False, width=_ANY_WIDTH)
+    widths = _widths(headings, cells, numeric, console.width)
     table = Table(box=None, pad_edge=True, header_style="bold")
-    for index, heading in enumerate(headings):
-        numeric = index in right or (
-            bool(cells) and all(isinstance(row[index], int | float) for row in cells)
-        )
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for heading, width, is_numeric in zip(headings, widths, numeric, strict=False):
+        table.add_column(heading, justify="right" if is_numeric else "left", overflow="fold", width=width)
     for row in cells:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(markup=False, highlight=False).print(table)
+        table.add_row(*("" if cell is None else str(cell) for cell in row[: len(widths)]))
+    console.print(table)
+    if len(widths) < len(headings):
+        print(f" no room here for: {', '.join(headings[len(widths) :])}")
+
+
+def _widths(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[bool], room: int
+) -> list[int]:
+    """Return how wide columns are: as wide as they like if all fit, else numbers whole, texts in lines, the last ones out."""
+    cells = [
+        max((cell_len(str(row[index])) for row in rows if row[index] is not None), default=0)
+        for index in range(len(headings))
+    ]
+    natural = [max(width, cell_len(heading)) for width, heading in zip(cells, headings, strict=True)]
+    if sum(natural) + _PADDING * len(natural) <= room:
+        return natural
+    widths: list[int] = []
+    for heading, width, is_numeric in zip(headings, cells, numeric, strict=True):
+        least = max(width if is_numeric else min(width, _LEAST_TEXT), *map(cell_len, heading.split()), 1)
+        if widths and room < least + _PADDING:
+            break
+        widths.append(least)
+        room -= least + _PADDING
+    for index, width in enumerate(widths):
+        more = 0 if numeric[index] else max(0, min(natural[index] - width, room))
+        widths[index] += more
+        room -= more
+    return widths
 
 
 def kilobytes(size: int) -> str:

@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,8 @@ import anyio
 import orjson
 import typer
 
-from asp_telemetry.analytics import Analytics, Rows
-from asp_telemetry.cli.cells import cell, heading, is_number
+from asp_telemetry.analytics import Rows
+from asp_telemetry.cli.cells import cell, heading, is_number, unit_of
 from asp_telemetry.cli.options import (
     DatabaseOption,
     DaysOption,
@@ -27,8 +28,9 @@ from asp_telemetry.cli.options import (
     chosen_settings,
 )
 from asp_telemetry.cli.output import print_json, print_table
-from asp_telemetry.cli.reports import REPORTS, Table
-from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.cli.reports import REPORTS, Door, Table
+from asp_telemetry.errors import ConfigurationError, EstimationError
+from asp_telemetry.estimation import Estimator
 
 Name = Literal["cost", "tasks", "defects", "review", "bootstrap", "probe", "agents", "errors"]
 _SHOWN = 20
@@ -74,15 +76,18 @@ def report(
     given = {"since": start, "until": end, "project": project, "role": role, "model": model, "user": user}
     filters = {key: value for key, value in given.items() if value is not None}
     chosen, left = _chosen(name, table, filters, as_csv=as_csv, everything=as_json)
-    answers = anyio.run(_ask, settings.database, chosen, filters)
+    answers, refused = anyio.run(_ask, settings.database, chosen, filters)
+    if refused and (as_csv or table is not None):
+        raise EstimationError(next(iter(refused.values())))
     if as_json:
         told = {one.name: rows.as_dicts() for one, rows in zip(chosen, answers, strict=True)}
-        print_json({"database": settings.destination, "report": name, "filters": filters, "tables": told})
+        facts = {"database": settings.destination, "report": name, "filters": filters, "tables": told}
+        print_json({**facts, "not_answered": refused} if refused else facts)
     elif as_csv:
         _print_csv(answers[0])
     else:
         for one, rows in zip(chosen, answers, strict=True):
-            _print(one, rows, limit)
+            _print(one, rows, limit, refused.get(one.name))
         if left:
             print(
                 f"left out, because these filters cannot narrow them: {', '.join(one.name for one in left)}"
@@ -103,10 +108,10 @@ def _chosen(
         tables = tables[:1]
     elif not everything:
         tables = tuple(table for table in tables if table.always)
-    fitting = [table for table in tables if table.filters >= filters.keys()]
+    fitting = [table for table in tables if table.filters.keys() >= filters.keys()]
     if not fitting and wanted is None and not as_csv:
         # What is not shown without being asked for may still be what was meant.
-        fitting = [table for table in REPORTS[name] if table.filters >= filters.keys()]
+        fitting = [table for table in REPORTS[name] if table.filters.keys() >= filters.keys()]
     if not fitting:
         allowed = sorted({_option(key) for table in tables for key in table.filters} & _OPTIONS)
         strange = ", ".join(map(_option, filters))
@@ -122,18 +127,36 @@ def _option(key: str) -> str:
     return "--days" if key == "since" else f"--{key}"
 
 
-async def _ask(url: str, tables: Sequence[Table], filters: Mapping[str, Any]) -> list[Rows[Any]]:
-    async with Analytics(url) as ask:
-        return [
-            await getattr(ask, table.question)(
-                **filters, **({"limit": _EVERYTHING} if "limit" in table.filters else {})
-            )
-            for table in tables
-        ]
+async def _ask(
+    url: str, tables: Sequence[Table], filters: Mapping[str, Any]
+) -> tuple[list[Rows[Any]], dict[str, str]]:
+    """Return the rows of each table, and by its name why one has none though the others have."""
+    answers: list[Rows[Any]] = []
+    refused: dict[str, str] = {}
+    async with AsyncExitStack() as doors:
+        opened: dict[Door, Any] = {}
+        for table in tables:
+            if table.door not in opened:
+                opened[table.door] = await doors.enter_async_context(table.door(url))
+            given = {table.filters[name]: value for name, value in filters.items()}
+            if "limit" in table.filters:
+                given["limit"] = _EVERYTHING
+            try:
+                answers.append(await getattr(opened[table.door], table.question)(**given))
+            except (ConfigurationError, EstimationError) as error:
+                # Without scipy, or with a task that makes no sense: what needs neither is shown all the same.
+                if table.door is not Estimator:
+                    raise
+                answers.append(Rows())
+                refused[table.name] = str(error)
+    return answers, refused
 
 
-def _print(table: Table, rows: Rows[Any], limit: int) -> None:
+def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None) -> None:
     print(table.title)
+    if refused is not None:
+        print(f" not answered: {refused}\n")
+        return
     if not rows:
         print(" nothing was recorded that fits; widen the filters, or see `asp-telemetry doctor`\n")
         return
@@ -141,7 +164,7 @@ def _print(table: Table, rows: Rows[Any], limit: int) -> None:
     columns = [name for name in table.columns if any(getattr(row, name) is not None for row in rows)]
     print_table(
         [heading(name) for name in columns],
-        [[cell(name, getattr(row, name)) for name in columns] for row in shown],
+        [[cell(name, getattr(row, name), unit_of(row)) for name in columns] for row in shown],
         right=[place for place, name in enumerate(columns) if is_number(type(rows[0]), name)],
     )
     if len(shown) < len(rows):

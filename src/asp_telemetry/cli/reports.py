@@ -3,6 +3,14 @@
 from typing import Final, NamedTuple, get_args, get_type_hints
 
 from asp_telemetry.analytics import Analytics
+from asp_telemetry.bootstrap import Bootstrap
+from asp_telemetry.estimation import Estimator
+
+Door = type[Analytics] | type[Bootstrap] | type[Estimator]
+"""What opens a database and answers questions about it."""
+
+_SAID: Final = {"project_id": "project"}
+"""Filters that a door calls otherwise than the command line does."""
 
 
 class Table(NamedTuple):
@@ -11,9 +19,10 @@ class Table(NamedTuple):
     Attributes:
         name: What `--table` calls it.
         title: What people read above it.
-        question: The method of `Analytics` that answers it.
+        question: The method that answers it.
         columns: The fields that a terminal shows; programs get all of them.
         always: Whether it is shown without being asked for by name.
+        door: Whose method that is.
     """
 
     name: str
@@ -21,12 +30,14 @@ class Table(NamedTuple):
     question: str
     columns: tuple[str, ...]
     always: bool = True
+    door: Door = Analytics
 
     @property
-    def filters(self) -> frozenset[str]:
-        """Return what the question can be narrowed by."""
-        hint = get_type_hints(getattr(Analytics, self.question)).get("filters")
-        return frozenset() if hint is None else frozenset(get_type_hints(get_args(hint)[0]))
+    def filters(self) -> dict[str, str]:
+        """Return what the question can be narrowed by: the name here, and that of the method's parameter."""
+        hint = get_type_hints(getattr(self.door, self.question)).get("filters")
+        names = () if hint is None else get_type_hints(get_args(hint)[0])
+        return {_SAID.get(name, name): name for name in names}
 
 
 _SPENDING: Final = (
@@ -40,7 +51,7 @@ _OF_MODELS: Final = (
     "cache_read_share",
     "reasoning_share",
 )
-_OUTCOMES: Final = ("executions", "successes", "errors", "timeouts", "cancelled", "abandoned", "error_rate")
+_OUTCOMES: Final = ("executions", "error_rate", "successes", "errors", "timeouts", "cancelled", "abandoned")
 _DURATIONS: Final = ("average_ms", "p50_ms", "p95_ms", "p99_ms")
 _ROUTER: Final = (
     "decisions", "average_us", "over_target", "cache_hit_rate", "confidence", "prediction_error", "success_rate",
@@ -92,17 +103,24 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
     ),
     "bootstrap": (
         Table(
-            "status", "How far each capability has come", "bootstrap_status",
-            ("capability", "mode", "tasks_completed", "tasks_required", "metric", "value", "target", "on_target", "graduated"),
+            "status", "How far each capability has come, measured now", "status",
+            ("capability", "mode", "value", "target", "notes", "tasks_completed", "tasks_required"), door=Bootstrap,
         ),
         Table(
-            "history", "What was measured, over time", "bootstrap_history",
-            ("measured_at", "capability", "mode", "metric", "value", "target", "on_target"), always=False,
+            "history", "What was recorded, over time", "bootstrap_history",
+            ("measured_at", "capability", "mode", "metric", "value", "target", "on_target", "notes"), always=False,
         ),
     ),
     "probe": (
         Table("accuracy", "How good estimates of completed tasks were", "estimate_accuracy",
-              ("figure", "unit", "tasks", "mape_share", "bias_share", "near_share")),
+              ("figure", "tasks", "mape_share", "bias_share", "near_share")),
+        Table(
+            "basis", "What new estimates rest on, and what a task of middling complexity will take", "basis",
+            (
+                "figure", "method", "tasks", "r_squared", "mape_share", "complexity", "estimate", "low_70", "high_70",
+                "low_90", "high_90",
+            ), door=Estimator,
+        ),
         Table(
             "list", "Tasks, estimated against actual; the newest first", "tasks",
             (

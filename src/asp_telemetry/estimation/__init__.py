@@ -1,5 +1,6 @@
 """Estimates what a task will take from what finished tasks took: PROBE-AI, after the PROBE method of PSP."""
 
+from asp_telemetry.estimation.basis import EstimateBasis
 from asp_telemetry.estimation.comparison import Comparison, FigureComparison
 from asp_telemetry.estimation.estimate import Estimate, FigureEstimate, Range, UnlikelyTask, estimate
 from asp_telemetry.estimation.estimator import Estimator, SyncEstimator
@@ -13,6 +14,7 @@ __all__ = [
     "Accuracy",
     "Comparison",
     "Estimate",
+    "EstimateBasis",
     "Estimator",
     "FigureComparison",
     "FigureEstimate",

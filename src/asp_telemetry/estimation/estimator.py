@@ -14,6 +14,7 @@ from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.clock import now_text
 from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import EstimationError, NotRecordedError
+from asp_telemetry.estimation.basis import EstimateBasis, basis_of
 from asp_telemetry.estimation.comparison import Comparison, compare
 from asp_telemetry.estimation.estimate import Estimate, estimate
 from asp_telemetry.estimation.task import FinishedTask
@@ -131,6 +132,19 @@ class Estimator:
         tasks = await self.finished_tasks(**filters)
         return estimate(tasks, complexity, planned=planned, without=without)
 
+    async def basis(self, **filters: Unpack[Filters]) -> Rows[EstimateBasis]:
+        """Return what estimates rest on, by figure: the method, how good it has been, and the ranges for a middling task.
+
+        Args:
+            **filters: Which finished tasks to learn from; see `finished_tasks`.
+
+        Raises:
+            EstimationError: If a finished task has a figure that cannot have happened.
+            ConfigurationError: If scipy is not installed.
+            StoreUnavailableError: If the database cannot be read.
+        """
+        return Rows(basis_of(await self.finished_tasks(**filters)))
+
     async def compare(self, task_id: str) -> Comparison:
         """Return what a task was estimated to take against what it took.
 
@@ -207,6 +221,10 @@ class SyncEstimator:
         return self._answer(
             partial(self._estimator.estimate, complexity, planned=planned, without=without, **filters)
         )
+
+    def basis(self, **filters: Unpack[Filters]) -> Rows[EstimateBasis]:
+        """Return what estimates rest on, by figure; see `Estimator.basis`."""
+        return self._answer(partial(self._estimator.basis, **filters))
 
     def compare(self, task_id: str) -> Comparison:
         """Return what a task was estimated to take against what it took; see `Estimator.compare`."""
