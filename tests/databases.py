@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import asyncpg
 import pytest
 
 from asp_telemetry.database_url import is_sqlite, sqlite_path
+from asp_telemetry.sample import write_sample_team
 from asp_telemetry.upkeep import open_upkeep
+from postgres import own_schema
 
 
 def make_with_example(url: str) -> None:
@@ -22,6 +26,10 @@ def make_with_example(url: str) -> None:
         await upkeep.add_sample_data()
 
     asyncio.run(work())
+
+
+SAMPLE_END = datetime(2026, 11, 20, 17, 40, tzinfo=UTC)
+"""When the story of the shared sample ends: a Friday."""
 
 
 class AnyDatabase:
@@ -75,6 +83,41 @@ def any_database(
     monkeypatch.setenv("ASP_DATABASE_URL", url)
     monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path / "journals"))
     return AnyDatabase(url, tmp_path / "journals")
+
+
+@contextmanager
+def _empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/sample.db"
+    else:
+        with own_schema(request.getfixturevalue("postgres_server")) as url:
+            yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def _kept_sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _empty(request.param, request, tmp_path_factory.mktemp("sample")) as url:
+        make_with_example(url)
+        asyncio.run(_write_team(url))
+        yield url
+
+
+async def _write_team(url: str) -> None:
+    await write_sample_team(url, now=SAMPLE_END)
+
+
+@pytest.fixture
+def sample_database(
+    _kept_sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AnyDatabase]:
+    """Give the worked example and the invented team, on both databases in turn, to tests that only read: all share it."""
+    monkeypatch.setenv("ASP_DATABASE_URL", _kept_sample)
+    monkeypatch.setenv("ASP_JOURNAL_DIR", str(tmp_path / "journals"))
+    database = AnyDatabase(_kept_sample, tmp_path / "journals")
+    count = "SELECT (SELECT count(*) FROM execution_traces), (SELECT count(*) FROM bootstrap_metrics)"
+    before = database.rows(count)
+    yield database
+    assert database.rows(count) == before, "this test has written into the sample that all tests share"
 
 
 @pytest.fixture

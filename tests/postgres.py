@@ -210,19 +210,26 @@ def postgres_server() -> Iterator[Server]:
         server.remove()
 
 
-@pytest.fixture
-def postgres_url(postgres_server: Server) -> Iterator[str]:
-    """Give an empty schema to a new, ordinary user, and the user's URL; the user's search path is that schema."""
+@contextlib.contextmanager
+def own_schema(server: Server) -> Iterator[str]:
+    """Give an empty schema to a new, ordinary user, yield the user's URL, and drop the schema at the end."""
     name = f"test_{next(_numbers)}"
-    postgres_server.psql(
+    server.psql(
         f"CREATE ROLE {name} LOGIN CREATEROLE; CREATE SCHEMA {name} AUTHORIZATION {name}; "
         f"ALTER ROLE {name} SET search_path = {name};"
     )
-    yield postgres_server.url(user=name)
-    postgres_server.psql(
+    yield server.url(user=name)
+    server.psql(
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'; "
         f"SET client_min_messages = error; DROP SCHEMA {name} CASCADE;"
     )
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """Give an empty schema to a new, ordinary user, and the user's URL; the user's search path is that schema."""
+    with own_schema(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture

@@ -22,26 +22,15 @@ from asp_telemetry.cli.cells import cell, heading
 from asp_telemetry.cli.reports import REPORTS
 from asp_telemetry.estimation import Estimator
 from asp_telemetry.estimation.student import _special
-from asp_telemetry.sample import write_sample_team
 from asp_telemetry.upkeep import open_upkeep
-
-NOW = datetime(2026, 11, 20, 17, 40, tzinfo=UTC)
 
 
 @pytest.fixture
-def team(any_database, capsys, monkeypatch):
-    """Make a database with the worked example and the invented team, and a wide terminal."""
-
-    async def fill():
-        upkeep = open_upkeep(any_database.url)
-        await upkeep.make()
-        await upkeep.add_sample_data()
-        await write_sample_team(any_database.url, now=NOW)
-
-    anyio.run(fill)
+def team(sample_database, capsys, monkeypatch):
+    """Give the worked example and the invented team, and a wide terminal."""
     monkeypatch.setenv("COLUMNS", "200")
     capsys.readouterr()
-    return any_database
+    return sample_database
 
 
 def shown(capsys, *arguments):
