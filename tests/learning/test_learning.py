@@ -95,6 +95,24 @@ def test_no_pattern_is_learned_from_a_failure(school, cause):
     assert school.rows("SELECT count(*) FROM agent_chaining_patterns") == [(0,)]
 
 
+def test_a_failed_task_spoils_no_other(school):
+    """Of two requests that are learned from together, the one whose task went well teaches a pattern, with its own type."""
+    for name, status, at in (("T-1", "failed", 0), ("T-2", "completed", 60)):
+        prompt = PROMPT if status == "completed" else "translate the manual"
+        top = solved(school, prompt, at=at, task_id=name)
+        school.insert(
+            "task_metadata",
+            task_id=name,
+            task_type=f"type of {name}",
+            status=status,
+            started_at=top["started_at"],
+        )
+    found = school.learn()
+    assert (found.successes, found.failures, found.missed) == (1, 1, {"completed": 1})
+    [(intent, context)] = school.rows("SELECT intent, context FROM success_patterns")
+    assert (intent, context["facts"]["task_type"]) == ("debug", "type of T-2")
+
+
 def test_nothing_is_learned_twice(school):
     """A second run finds nothing to do, and a third one what came in between."""
     solved(school)

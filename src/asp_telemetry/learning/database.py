@@ -95,16 +95,19 @@ class LearningDatabase(ABC):
             for row in await self.rows(part, names):
                 parts[row["root_id"]].setdefault(part, []).append(row)
         named = {
-            row["task_id"]
-            for found in parts.values()
-            for row in found.get("executions", ())
-            if row["task_id"]
+            root: {row["task_id"] for row in found.get("executions", ()) if row["task_id"]}
+            for root, found in parts.items()
         }
-        tasks = (
-            {row["task_id"]: row for row in await self.rows("tasks", as_json(sorted(named)))} if named else {}
-        )
+        wanted = sorted(set().union(*named.values()))
+        tasks = {row["task_id"]: row for row in await self.rows("tasks", as_json(wanted))} if wanted else {}
         return {
-            root: Tree(found.pop("executions", []), **found, tasks=tasks) for root, found in parts.items()
+            # Each its own tasks alone: that of another trace says nothing of how this one went.
+            root: Tree(
+                found.pop("executions", []),
+                **found,
+                tasks={name: tasks[name] for name in named[root] if name in tasks},
+            )
+            for root, found in parts.items()
         }
 
     async def state(self) -> State:
