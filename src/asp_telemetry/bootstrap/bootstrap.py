@@ -13,26 +13,18 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.bootstrap.capability import CAPABILITIES, MODES, Capability, Mode
 from asp_telemetry.bootstrap.decision import decide
-from asp_telemetry.bootstrap.decomposition import measure_decomposition
-from asp_telemetry.bootstrap.defect_types import measure_defect_types
-from asp_telemetry.bootstrap.error_prone import measure_error_prone
-from asp_telemetry.bootstrap.evidence import Defect, EndedTask, Reading
-from asp_telemetry.bootstrap.measurement import Measurement, after, columns, measured
-from asp_telemetry.bootstrap.probe import measure_probe
+from asp_telemetry.bootstrap.evidence import Reading
+from asp_telemetry.bootstrap.measurement import Measurement, after, columns, measured, moved
+from asp_telemetry.bootstrap.reading import Evidence, read_capability, read_evidence
 from asp_telemetry.bootstrap.recorded import Recorded, mode_since
-from asp_telemetry.bootstrap.review import measure_review
 from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import ConfigurationError, EstimationError
-from asp_telemetry.estimation import Estimator, FinishedTask
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.settings import resolve
 from asp_telemetry.stores.reader import open_reader
 from asp_telemetry.stores.single import write_facts
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import Change
-
-MOST_TASKS = 5_000
-"""How many completed tasks are looked at: the newest."""
 
 _MOST_RECORDED = 1_000
 
@@ -93,7 +85,7 @@ class Bootstrap:
             StoreUnavailableError: If the database cannot be read.
         """
         evidence = await self._evidence()
-        return Rows([(await self._measured(capability, *evidence))[0] for capability in self._capabilities])
+        return Rows([(await self._measured(capability, evidence))[0] for capability in self._capabilities])
 
     async def measure(self, *, graduate: bool = False) -> Rows[Measurement]:
         """Measure every capability now, and record what is new.
@@ -111,7 +103,7 @@ class Bootstrap:
         found: Rows[Measurement] = Rows()
         rows = []
         for capability in self._capabilities:
-            measurement, reading, history = await self._measured(capability, *evidence)
+            measurement, reading, history = await self._measured(capability, evidence)
             newest = history[0] if history else None
             now = after(datetime.now(UTC), newest)
             graduates = graduate and measurement.alarm is None and measurement.suggested_mode is not None
@@ -121,7 +113,7 @@ class Bootstrap:
             if graduates and measurement.suggested_mode is not None:
                 # Behind the measurement that it follows from: the newest row says the mode.
                 then = now + timedelta(microseconds=1)
-                rows.append(_moved(capability, measurement, reading, then, measurement.suggested_mode))
+                rows.append(moved(measurement, capability, reading, then, measurement.suggested_mode))
             found.append(replace(measurement, recorded=is_new or graduates))
         if rows:
             await write_facts(self._url, Change.BOOTSTRAP, rows)
@@ -145,14 +137,14 @@ class Bootstrap:
             raise ConfigurationError(f"there is no capability {capability!r}; known are {', '.join(known)}")
         if mode not in MODES:
             raise ConfigurationError(f"there is no mode {mode!r}; known are {', '.join(MODES)}")
-        measurement, reading, history = await self._measured(known[capability], *await self._evidence())
+        measurement, reading, history = await self._measured(known[capability], await self._evidence())
         if measurement.value is None:
             raise EstimationError(
                 f"{measurement.metric} of {capability} cannot be measured yet, so there is nothing to decide on; finish "
                 "tasks first"
             )
         now = after(datetime.now(UTC), history[0] if history else None)
-        row = _moved(known[capability], measurement, reading, now, mode, note)
+        row = moved(measurement, known[capability], reading, now, mode, note)
         await write_facts(self._url, Change.BOOTSTRAP, [row])
 
     async def history(self, capability: str, *, most: int = 100) -> Rows[Recorded]:
@@ -168,31 +160,14 @@ class Bootstrap:
         values = {"capability": capability, "most": most}
         return read_rows(Recorded, await self._reader.fetch(self._sql["measurements"], values))
 
-    async def _evidence(self) -> tuple[list[FinishedTask], list[EndedTask], list[Defect]]:
-        found = await self._reader.fetch(self._sql["ended_tasks"], {"most": MOST_TASKS})
-        ended = read_rows(EndedTask, found)[::-1]
-        if not ended:
-            return [], [], []
-        begun = {"since": min(task.begun_at for task in ended)}
-        reviews: dict[str, set[str]] = {}
-        for row in await self._reader.fetch(self._sql["reviewed_tasks"], begun):
-            reviews.setdefault(row["task_id"], set()).add(row["agent_role"])
-        ended = [replace(task, reviews=frozenset(reviews.get(task.task_id, ()))) for task in ended]
-        since = {"since": ended[0].ended_at}
-        defects = read_rows(Defect, await self._reader.fetch(self._sql["defects"], since))
-        async with Estimator(self._url) as estimator:
-            finished = await estimator.finished_tasks(most=MOST_TASKS)
-        return finished, ended, defects
+    async def _evidence(self) -> Evidence:
+        return await read_evidence(self._url, self._reader)
 
     async def _measured(
-        self,
-        capability: Capability,
-        finished: Sequence[FinishedTask],
-        ended: Sequence[EndedTask],
-        defects: Sequence[Defect],
+        self, capability: Capability, evidence: Evidence
     ) -> tuple[Measurement, Reading, Sequence[Recorded]]:
         history = await self.history(capability.name, most=_MOST_RECORDED)
-        reading = _read(capability, finished, ended, defects)
+        reading = read_capability(capability, evidence)
         return measured(capability, reading, decide(capability, reading, history)), reading, history
 
 
@@ -238,50 +213,3 @@ class SyncBootstrap:
             raise RuntimeError("Bootstrap.sync() was asked outside of its `with` block; ask inside it")
         answer: T = self._portal.call(question)
         return answer
-
-
-def _moved(
-    capability: Capability,
-    measurement: Measurement,
-    reading: Reading,
-    moment: datetime,
-    mode: Mode,
-    note: str | None = None,
-) -> dict[str, Any]:
-    """Return the columns of the first row in another mode, in which no task has been measured yet."""
-    went = f"went from {measurement.mode} to {mode}"
-    fresh = replace(
-        measurement,
-        mode=mode,
-        tasks_completed=0,
-        graduation_criteria_met=False,
-        alarm=None,
-        suggested_mode=None,
-        notes=went if note is None else f"{went}: {note}",
-    )
-    return columns(fresh, capability, reading, moment, moment)
-
-
-def _read(
-    capability: Capability,
-    finished: Sequence[FinishedTask],
-    ended: Sequence[EndedTask],
-    defects: Sequence[Defect],
-) -> Reading:
-    wanted = capability.tasks_required
-    match capability.name:
-        case "PROBE_AI":
-            return measure_probe(finished, ended, wanted)
-        case "TaskDecomposition":
-            return measure_decomposition(ended, wanted)
-        case "ErrorProneDetection":
-            return measure_error_prone(ended, defects, wanted)
-        case "ReviewAgent_Design":
-            return measure_review("DesignReview", ended, defects, wanted)
-        case "ReviewAgent_Code":
-            return measure_review("CodeReview", ended, defects, wanted)
-        case "DefectTypePrediction":
-            return measure_defect_types(ended, defects, wanted)
-    raise ConfigurationError(
-        f"there is no way to measure a capability {capability.name!r}; record it with record_bootstrap()"
-    )

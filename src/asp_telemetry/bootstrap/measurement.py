@@ -1,6 +1,6 @@
 """What a capability was measured to be, with the decision that follows: what is shown and recorded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -145,6 +145,37 @@ def columns(
         "graduation_notes": found.notes,
         "metadata": orjson.dumps(metadata).decode(),
     }
+
+
+def moved(
+    found: Measurement,
+    capability: Capability,
+    reading: Reading,
+    moment: datetime,
+    mode: Mode,
+    note: str | None = None,
+) -> dict[str, Any]:
+    """Return the columns of the first row in another mode, in which no task has been measured yet.
+
+    Args:
+        found: The measurement that it follows from; it has a value.
+        capability: What was measured.
+        reading: What it was measured to be.
+        moment: When.
+        mode: The mode.
+        note: Why, in the words of who has decided.
+    """
+    went = f"went from {found.mode} to {mode}"
+    fresh = replace(
+        found,
+        mode=mode,
+        tasks_completed=0,
+        graduation_criteria_met=False,
+        alarm=None,
+        suggested_mode=None,
+        notes=went if note is None else f"{went}: {note}",
+    )
+    return columns(fresh, capability, reading, moment, moment)
 
 
 def after(moment: datetime, newest: Recorded | None) -> datetime:
