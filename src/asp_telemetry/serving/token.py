@@ -39,17 +39,45 @@ class Token:
             (True, False)
         """
         scheme, _, shown = authorization.partition(b" ")
+        return self._is(shown.strip()) and scheme.lower() == b"bearer"
+
+    def is_text(self, shown: str) -> bool:
+        """Tell whether a text is the token, in a time that tells nothing about it.
+
+        Args:
+            shown: The text.
+        """
+        return self._is(shown.encode())
+
+    def as_pass(self) -> str:
+        """Return what a browser may keep in place of the token: the token cannot be worked out of it."""
+        return hmac.new(self._digest, b"pass of a browser", hashlib.sha256).hexdigest()
+
+    def is_pass(self, shown: str) -> bool:
+        """Tell whether a text is the pass, in a time that tells nothing about it.
+
+        Args:
+            shown: The text.
+
+        Example:
+            >>> token = Token("abc")
+            >>> token.is_pass(token.as_pass()), token.is_pass("abc"), Token("abd").is_pass(token.as_pass())
+            (True, False, False)
+        """
+        return hmac.compare_digest(shown.encode(), self.as_pass().encode())
+
+    def _is(self, shown: bytes) -> bool:
         # Digests are of one length: the comparison does not tell how long the token is.
-        same = hmac.compare_digest(hashlib.sha256(shown.strip()).digest(), self._digest)
-        return same and scheme.lower() == b"bearer"
+        return hmac.compare_digest(hashlib.sha256(shown).digest(), self._digest)
 
 
-def find_token(path: Path | None, variables: Mapping[str, str]) -> Token | None:
+def find_token(path: Path | None, variables: Mapping[str, str], variable: str = VARIABLE) -> Token | None:
     """Read the token from a file, else from the environment: the command line of a process can be seen by all users.
 
     Args:
         path: The file.
         variables: The environment.
+        variable: The variable in it that holds the token.
 
     Returns:
         The token; None if there is none.
@@ -66,8 +94,8 @@ def find_token(path: Path | None, variables: Mapping[str, str]) -> Token | None:
                 f"--token-file {path} cannot be read: {error}; name a text file that holds the token alone"
             ) from error
     else:
-        source = f"the variable {VARIABLE}"
-        text = variables.get(VARIABLE, "").strip()
+        source = f"the variable {variable}"
+        text = variables.get(variable, "").strip()
         if not text:
             return None
     if len(text) < _LEAST_CHARACTERS or not _USABLE.fullmatch(text):

@@ -1,0 +1,45 @@
+"""Lends pages the analytics: a few connections that can only read, so that questions of a page can run together."""
+
+from itertools import cycle
+
+from starlette.requests import Request
+
+from asp_telemetry.analytics import Analytics
+from asp_telemetry.database_url import is_sqlite
+
+# An SQLite connection answers one question at a time; the reader of PostgreSQL has a pool of its own.
+_SQLITE_READERS = 3
+
+
+class Readers:
+    """Hold the analytics of one database.
+
+    Args:
+        url: The database, as `database_url.absolute_database` returns it.
+
+    Raises:
+        ConfigurationError: If the URL cannot be used, or its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._all = [Analytics(url) for _ in range(_SQLITE_READERS if is_sqlite(url) else 1)]
+        self._turns = cycle(self._all)
+
+    def next(self) -> Analytics:
+        """Return the analytics whose turn it is; connections are made with the first question."""
+        return next(self._turns)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for one in self._all:
+            await one.close()
+
+
+def ask(request: Request) -> Analytics:
+    """Return analytics for one question of a page; call it for each, and gather what can run together.
+
+    Args:
+        request: What is being answered.
+    """
+    readers: Readers = request.app.state.readers
+    return readers.next()
