@@ -20,6 +20,8 @@ COMMANDS = {
     "stats": "asp_telemetry.cli.stats",
     "trace": "asp_telemetry.cli.trace",
     "report": "asp_telemetry.cli.report",
+    "dashboard": "asp_telemetry.cli.dashboard",
+    "demo": "asp_telemetry.cli.demo",
     "tail": "asp_telemetry.cli.tail",
     "agents": "asp_telemetry.cli.agents",
     "export": "asp_telemetry.cli.export",

@@ -47,10 +47,10 @@ def create_app(url: str, *, hosts: Collection[str] = (), token: Token | None = N
         'sqlite:////tmp/a.db'
     """
     database = absolute_database(url)
+    readers = Readers(database)
 
     @asynccontextmanager
-    async def connected(app: Starlette) -> AsyncIterator[None]:
-        app.state.readers = readers = Readers(database)
+    async def connected(_: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
@@ -65,5 +65,6 @@ def create_app(url: str, *, hosts: Collection[str] = (), token: Token | None = N
         exception_handlers=HANDLERS,
         lifespan=connected,
     )
+    app.state.readers = readers
     app.state.destination = destination_of(database)
     return app

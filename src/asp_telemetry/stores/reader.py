@@ -1,6 +1,7 @@
 """Answers read-only questions of either database: the same SQL, with values by name, rows by column."""
 
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -98,10 +99,18 @@ class _SqliteReader:
                 )
             self._connection = await connect(self._path, read_only=True)
             self._connection.row_factory = aiosqlite.Row
-        with store_errors(self._path):
-            rows = await self._connection.execute_fetchall(
-                sql, {name: _plain(value) for name, value in values.items()}
-            )
+        try:
+            with store_errors(self._path):
+                rows = await self._connection.execute_fetchall(
+                    sql, {name: _plain(value) for name, value in values.items()}
+                )
+        except sqlite3.OperationalError as error:
+            # SQLite has one code for all that is wrong with a statement; ours are right where the schema is.
+            if not str(error).startswith("no such "):
+                raise
+            raise StoreUnavailableError(
+                f"{self._path}: {error}; run `asp-telemetry migrate up`, or `asp-telemetry init` for a new database"
+            ) from error
         return cast("Found", rows)
 
     async def close(self) -> None:
