@@ -55,13 +55,14 @@
 
   const shortened = (text) => (text.length > 28 ? `${text.slice(0, 27)}…` : text);
 
-  function scale(axis, look, numbers) {
+  function scale(axis, look, numbers, dates = false) {
     const found = {
       title: { display: true, text: axisTitle(axis), color: look.text },
       grid: { color: numbers ? look.grid : "transparent" },
       border: { color: look.grid },
-      ticks: { color: look.text, maxRotation: 45 },
+      ticks: { color: look.text, maxRotation: 45, autoSkipPadding: 16 },
     };
+    if (dates) found.ticks.maxRotation = 0;
     if (numbers) found.ticks.callback = (value) => told(value, axis.unit);
     else
       found.ticks.callback = function (value) {
@@ -108,6 +109,7 @@
   function overLabels(chart, look) {
     const bars = chart.kind !== "line";
     const lying = Boolean(chart.horizontal);
+    const dates = chart.labels.every((label) => /^\d{4}-\d\d/.test(label));
     const datasets = chart.series.map((series, index) => {
       const hue = look.hues[index % 6];
       const shape = bars
@@ -116,13 +118,13 @@
       return { ...shape, data: series.values };
     });
     const scales = {
-      x: scale(lying ? chart.y : chart.x, look, lying),
+      x: scale(lying ? chart.y : chart.x, look, lying, dates && !lying),
       y: scale(lying ? chart.x : chart.y, look, !lying),
     };
     scales[lying ? "x" : "y"].beginAtZero = true;
     if (chart.stacked) scales.x.stacked = scales.y.stacked = true;
     if (chart.kind === "pareto") {
-      datasets.push({ ...line("Share so far", 1, look.hues[1], 0), type: "line", data: chart.shares, yAxisID: "shares", order: 0 });
+      datasets.push({ ...line("Share so far", 1, look.hues[1], 0), type: "line", data: chart.shares, backgroundColor: look.back, clip: false, yAxisID: "shares", order: 0 });
       scales.shares = { ...scale({ title: "Share so far", unit: "share" }, look, true), position: "right", min: 0, max: 1 };
       scales.shares.grid = { drawOnChartArea: false };
     }
@@ -148,12 +150,15 @@
 
   function fit(chart, look) {
     const edge = { borderColor: look.hues[0], borderWidth: 1, borderDash: [3, 3], pointRadius: 0, pointHitRadius: 0, type: "line", order: 3 };
-    const datasets = chart.bands.flatMap((band) => [
-      { ...edge, label: band.name, data: band.high, fill: "+1", backgroundColor: look.band, isBand: true },
-      { ...edge, label: "", data: band.low, fill: false, isBand: true },
-    ]);
+    const datasets = chart.bands.flatMap((band, index) => {
+      const side = { ...edge, borderDash: DASHES[index + 1], isBand: true };
+      return [
+        { ...side, label: band.name, data: band.high, fill: "+1", backgroundColor: look.band, pointStyle: "rect" },
+        { ...side, label: "", data: band.low, fill: false },
+      ];
+    });
     if (chart.line.length)
-      datasets.push({ ...edge, label: "Regression", data: chart.line, borderWidth: 2, borderDash: [], backgroundColor: look.hues[0], order: 2, isBand: true });
+      datasets.push({ ...edge, label: "Regression", data: chart.line, borderWidth: 2, borderDash: [], pointStyle: "line", order: 2, isBand: true });
     datasets.push({ label: "Measured", data: chart.points, backgroundColor: look.hues[1], borderColor: look.hues[1], pointRadius: 4, pointHoverRadius: 6, order: 1 });
     if (chart.marked)
       datasets.push({ label: chart.marked.name, data: [chart.marked], backgroundColor: look.hues[2], borderColor: look.hues[2], borderWidth: 2, pointStyle: "rectRot", pointRadius: 8, pointHoverRadius: 9, order: 0 });
@@ -186,7 +191,8 @@
     config.options.animation = still.matches ? false : { duration: 250 };
     config.options.font = { family: look.font };
     const legend = config.options.plugins.legend;
-    legend.labels = { ...legend.labels, color: look.text, usePointStyle: chart.kind === "line" || chart.kind === "fit" };
+    const points = chart.kind === "line" || chart.kind === "fit";
+    legend.labels = { ...legend.labels, color: look.text, usePointStyle: points, boxHeight: points ? 6 : 10, boxWidth: points ? 10 : 28 };
     Object.assign(config.options.plugins.tooltip, { backgroundColor: look.text, titleColor: look.back, bodyColor: look.back });
     canvas.closest(".chart")?.classList.add("chart-drawn");
     drawn.set(canvas, new Chart(canvas, config));
