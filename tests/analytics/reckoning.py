@@ -154,6 +154,24 @@ class Reckoning:
             if row["status"] == "in_progress"
         ]
 
+    def recent_traces(self) -> Rows:
+        names = ("kind", "name", "agent_role", "task_id", "user_id", "started_at", "status")
+        rows = []
+        for root, found in grouped(self.work["execution_traces"], lambda row: {"root_id": row["root_id"]}):
+            ids = {row["correlation_id"] for row in found}
+            sums = spent([row for row in self.work["agent_cost_vector"] if row["correlation_id"] in ids])
+            counted = {
+                "root_id": str(root["root_id"]), "executions": len(found),
+                "failures": count(row["status"] in FAILED for row in found), "cost_usd": sums["cost_usd"],
+            }  # fmt: skip
+            if any(map(self.fits, found)):
+                rows += [
+                    {"id": str(row["correlation_id"]), **counted, **{name: row[name] for name in names}}
+                    for row in found
+                    if row["parent_id"] not in ids - {row["correlation_id"]} and self.within(row["started_at"])
+                ]
+        return sorted(rows, key=lambda row: (row["started_at"], row["id"]), reverse=True)[:50]
+
     def agent_reliability(self) -> Rows:
         rows = []
         agents = [row for row in self.traces() if row["kind"] == "agent"]

@@ -103,6 +103,7 @@ def make(seed: int, most: int) -> Work:
         source=always("user_prompt"), kind=maybe(["agent", "tool"]), name=one_of(["plan", "code"]),
         agent_role=maybe(ROLES), task_id=maybe(TASKS), started_at=moment, duration_ms=maybe(whole(10**12, 6)),
         status=one_of(STATUSES), error_type=maybe(["KeyError"]), error_message=maybe(["a", "b"]),
+        parent_id=maybe([uuid(n) for n in range(20)]),
     )  # fmt: skip
     tasks = some(
         project_id=maybe(PROJECTS), user_id=maybe(USERS), task_type=maybe(["api"]), created_at=moment,

@@ -5,6 +5,7 @@ from asp_telemetry.analytics.bootstrap import BootstrapQuestions
 from asp_telemetry.analytics.costs import CostQuestions
 from asp_telemetry.analytics.defects import DefectQuestions
 from asp_telemetry.analytics.latency import LatencyQuestions
+from asp_telemetry.analytics.recent import RecentQuestions
 from asp_telemetry.analytics.reliability import ReliabilityQuestions
 from asp_telemetry.analytics.routing import RoutingQuestions
 from asp_telemetry.analytics.tasks import TaskQuestions
@@ -15,6 +16,7 @@ class Families(
     CostQuestions,
     LatencyQuestions,
     ReliabilityQuestions,
+    RecentQuestions,
     TaskQuestions,
     AccuracyQuestions,
     DefectQuestions,
