@@ -168,7 +168,8 @@ class Reckoning:
                 rows += [
                     {"id": str(row["correlation_id"]), **counted, **{name: row[name] for name in names}}
                     for row in found
-                    if row["parent_id"] not in ids - {row["correlation_id"]} and self.within(row["started_at"])
+                    if row["parent_id"] not in ids - {row["correlation_id"]}
+                    and self.within(row["started_at"])
                 ]
         return sorted(rows, key=lambda row: (row["started_at"], row["id"]), reverse=True)[:50]
 

@@ -14,6 +14,8 @@ from asp_telemetry.dashboard.asking import Readers
 from asp_telemetry.dashboard.pages.health import health
 from asp_telemetry.dashboard.pages.live import live
 from asp_telemetry.dashboard.pages.overview import overview
+from asp_telemetry.dashboard.pages.trace import trace
+from asp_telemetry.dashboard.pages.traces import traces
 from asp_telemetry.dashboard.security import Guarded, KnownHosts, ReadOnly, SecureHeaders
 from asp_telemetry.dashboard.trouble import HANDLERS, Unexpected
 from asp_telemetry.database_url import absolute_database, destination_of
@@ -23,6 +25,8 @@ _STATIC: Final = Path(__file__).parent / "static"
 ROUTES: Final[tuple[BaseRoute, ...]] = (
     Route("/", overview, name="overview"),
     Route("/live", live, name="live"),
+    Route("/traces", traces, name="traces"),
+    Route("/traces/{id}", trace, name="trace"),
     Route("/healthz", health, name="health"),
     Mount("/static", StaticFiles(directory=_STATIC), name="static"),
 )

@@ -19,4 +19,4 @@ class Place(NamedTuple):
         return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
 
 
-PLACES: Final = (Place("Overview", "/"),)
+PLACES: Final = (Place("Overview", "/"), Place("Traces", "/traces"))
