@@ -41,7 +41,7 @@ min(duration_ms) FILTER (WHERE place = (total * 95 + 99) / 100)
 min(duration_ms) FILTER (WHERE place = (total * 99 + 99) / 100)
 
 -- name: durations
-  max(total) AS measured, {average} AS average_ms, {p50} AS p50_ms, {p90} AS p90_ms, {p95} AS p95_ms, {p99} AS p99_ms,
+  coalesce(max(total), 0) AS measured, {average} AS average_ms, {p50} AS p50_ms, {p90} AS p90_ms, {p95} AS p95_ms, {p99} AS p99_ms,
   max(duration_ms) AS max_ms
 
 -- name: outcomes

@@ -35,3 +35,11 @@ FROM (
 ) AS placed
 GROUP BY model, provider
 ORDER BY model NULLS FIRST, provider NULLS FIRST;
+
+-- name: in_all
+SELECT {durations}
+FROM (
+  SELECT duration_ms, row_number() OVER (ORDER BY duration_ms) AS place, count(*) OVER () AS total
+  FROM (SELECT metric_value AS duration_ms FROM agent_cost_vector
+    WHERE metric_type = 'Latency' AND {measured}) AS runs
+) AS placed;

@@ -108,6 +108,9 @@ class Reckoning:
     def latency_by_day(self) -> Rows:
         return self.latency("Latency", lambda row: {"day": day_of(row["timestamp"])})
 
+    def latency_in_all(self) -> Rows:
+        return self.latency("Latency", lambda _: {}) or [distributed([])]
+
     def first_token_by_model(self) -> Rows:
         return self.latency(
             "Time_To_First_Token", lambda row: {"model": row["llm_model"], "provider": row["llm_provider"]}

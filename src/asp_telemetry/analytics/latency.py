@@ -81,6 +81,12 @@ class LatencyQuestions(Questions):
         return await self._ask("latency.by_day", DayLatency, filters)
 
     @question
+    async def latency_in_all(self, **filters: Unpack[CostFilter]) -> Durations:
+        """Return how long all runs of agents took, in ms."""
+        [row] = await self._ask("latency.in_all", Durations, filters)
+        return row
+
+    @question
     async def first_token_by_model(self, **filters: Unpack[CostFilter]) -> Rows[FirstToken]:
         """Return how long each model took to its first token, in ms."""
         return await self._ask("latency.first_token_by_model", FirstToken, filters)
