@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import aiosqlite
+import anyio
 
 from asp_telemetry.database_url import destination_of, is_sqlite, require_driver, sqlite_path
 from asp_telemetry.errors import StoreUnavailableError
@@ -88,20 +89,14 @@ class _SqliteReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
+        self._connecting = anyio.Lock()
 
     async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
         """Return the rows of a query."""
-        if self._connection is None:
-            if not self._path.exists():
-                raise StoreUnavailableError(
-                    f"{self._path} does not exist; record something first, or name the database with --database or "
-                    "ASP_DATABASE_URL"
-                )
-            self._connection = await connect(self._path, read_only=True)
-            self._connection.row_factory = aiosqlite.Row
+        connection = await self._connected()
         try:
             with store_errors(self._path):
-                rows = await self._connection.execute_fetchall(
+                rows = await connection.execute_fetchall(
                     sql, {name: _plain(value) for name, value in values.items()}
                 )
         except sqlite3.OperationalError as error:
@@ -112,6 +107,19 @@ class _SqliteReader:
                 f"{self._path}: {error}; run `asp-telemetry migrate up`, or `asp-telemetry init` for a new database"
             ) from error
         return cast("Found", rows)
+
+    async def _connected(self) -> aiosqlite.Connection:
+        # Questions that are asked together must not connect twice: nobody would close the first connection.
+        async with self._connecting:
+            if self._connection is None:
+                if not self._path.exists():
+                    raise StoreUnavailableError(
+                        f"{self._path} does not exist; record something first, or name the database with --database "
+                        "or ASP_DATABASE_URL"
+                    )
+                self._connection = await connect(self._path, read_only=True)
+                self._connection.row_factory = aiosqlite.Row
+            return self._connection
 
     async def close(self) -> None:
         """Disconnect."""
@@ -135,21 +143,28 @@ class _PostgresReader:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: ReadPool | None = None
+        self._connecting = anyio.Lock()
 
     async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
         """Return the rows of a query."""
-        from asp_telemetry.stores.pool import open_pool  # noqa: PLC0415 - imports the driver
         from asp_telemetry.stores.postgres_failures import TROUBLE, unavailable  # noqa: PLC0415 - imports the driver
 
-        if self._pool is None:
-            self._pool = await open_pool(self._url, min_size=0, max_size=_MOST_CONNECTIONS).__aenter__()
+        pool = await self._connected()
         text, names = positional(sql)
         try:
-            async with self._pool.acquire() as connection:
+            async with pool.acquire() as connection:
                 found: Found = await connection.fetch(text, *(values[name] for name in names))
         except TROUBLE as error:
             raise unavailable(error, destination_of(self._url)) from error
         return found
+
+    async def _connected(self) -> "ReadPool":
+        from asp_telemetry.stores.pool import open_pool  # noqa: PLC0415 - imports the driver
+
+        async with self._connecting:
+            if self._pool is None:
+                self._pool = await open_pool(self._url, min_size=0, max_size=_MOST_CONNECTIONS).__aenter__()
+            return self._pool
 
     async def close(self) -> None:
         """Disconnect."""

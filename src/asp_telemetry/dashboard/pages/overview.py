@@ -100,21 +100,21 @@ async def _before(request: Request, filters: Filters) -> Sums | None:
     )
 
 
-def _tiles(now: Sums, before: Sums | None) -> list[tuple[str, str, str]]:
+def _tiles(now: Sums, before: Sums | None) -> list[tuple[str, str, list[str]]]:
     """Return label, figure and comparison of each sum."""
 
-    def tile(label: str, write: Any, figure: Any, *, compare: bool = True) -> tuple[str, str, str]:
+    def tile(label: str, write: Any, figure: Any, *, compare: bool = True) -> tuple[str, str, list[str]]:
         value = figure(now)
         if before is None or before.is_empty:
-            return label, write(value), ""
+            return label, write(value), []
         then = figure(before)
         changed = formatting.change(value, then) if compare else None
-        return label, write(value), f"before: {write(then)}" + (f" ({changed})" if changed else "")
+        return label, write(value), [f"before: {write(then)}", *([f"({changed})"] if changed else [])]
 
     return [
         tile("Cost", formatting.money, lambda sums: sums.costs.cost_usd),
-        tile("Input tokens", _tokens, lambda sums: sums.costs.tokens_in),
-        tile("Output tokens", _tokens, lambda sums: sums.costs.tokens_out),
+        tile("Input tokens", formatting.short, lambda sums: sums.costs.tokens_in),
+        tile("Output tokens", formatting.short, lambda sums: sums.costs.tokens_out),
         tile("Runs of agents", formatting.number, lambda sums: sums.costs.agent_runs),
         tile("Median run", formatting.duration, lambda sums: sums.latency.p50_ms),
         tile("95 % of runs within", formatting.duration, lambda sums: sums.latency.p95_ms),
