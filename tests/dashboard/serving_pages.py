@@ -10,12 +10,14 @@ from typing import Any
 
 import uvicorn
 
+from asp_telemetry.dashboard.serve import configuration
+
 
 @contextmanager
 def served(application: Any) -> Iterator[str]:
     """Serve until the block ends; give the address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", ws="none"))
+    server = uvicorn.Server(configuration(application))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
     thread.start()
     try:

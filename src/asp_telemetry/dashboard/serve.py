@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from asp_telemetry.dashboard.app import create_app
 from asp_telemetry.dashboard.security import ANY_HOST
@@ -50,22 +51,30 @@ def serve(
     # Who shows the token has not been led here by a stranger's name: the cookie belongs to the name it was given under.
     app = create_app(database, hosts=() if token is None else (ANY_HOST,), token=token)
     with _listen(host, port) as listener:
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            loop="asyncio",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
         address, bound = listener.getsockname()[:2]
         url = f"http://{f'[{address}]' if ':' in address else address}:{bound}/"
-        asyncio.run(_serve(_Server(config, report, url), listener))
+        asyncio.run(_serve(_Server(configuration(app), report, url), listener))
+
+
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """Return how the application is served: HTTP alone, few connections, and nothing said about the server.
+
+    Args:
+        app: The application.
+    """
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 class _Server(uvicorn.Server):
