@@ -4,7 +4,6 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import anyio
 import typer
@@ -64,5 +63,6 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _interrupt(*_: object) -> None:
+    # Not KeyboardInterrupt itself: only for SIGINT does an event loop first let its tasks clean up.
+    signal.raise_signal(signal.SIGINT)
