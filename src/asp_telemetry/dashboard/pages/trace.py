@@ -31,7 +31,8 @@ async def trace(request: Request) -> Response:
     lines = waterfall(found)
     start = _start(request, len(lines))
     chosen = found.find(found.asked_for) if found.asked_for else next(iter(found.roots), None)
-    waits = sorted(found.critical_path, key=lambda step: step.duration_ms, reverse=True)[:_WAITS]
+    roles = {execution.id: execution.agent_role for _, execution in found.walk()}
+    longest = sorted(found.critical_path, key=lambda step: step.duration_ms, reverse=True)[:_WAITS]
     return render(
         request,
         "trace.html",
@@ -44,8 +45,7 @@ async def trace(request: Request) -> Response:
         scale=scale(found),
         chosen=chosen,
         contents=[] if chosen is None else _contents(chosen),
-        waits=waits,
-        here=filters.link(f"/traces/{asked}"),
+        waits=[(step, roles[step.execution_id]) for step in longest],
         links=filters,
     )
 
