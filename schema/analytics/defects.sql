@@ -3,6 +3,15 @@
 -- name: found
 created_at >= :since AND created_at < :until AND {project} AND {user}
 
+-- name: list
+SELECT
+  defect_id, created_at, resolved_at, task_id, defect_type, severity, phase_injected, phase_removed, component_path,
+  description, flagged_by_agent, validated_by_human, false_positive
+FROM defect_log
+WHERE {found}
+ORDER BY created_at DESC, defect_id
+LIMIT coalesce(CAST(:limit AS bigint), 100);
+
 -- name: by_type
 SELECT
   defect_type, count(*) AS defects,

@@ -307,16 +307,19 @@ class Reckoning:
             )  # fmt: skip
         return rows
 
-    def defects(self) -> list[Record]:
+    def real_defects(self) -> list[Record]:
         return [
             row
             for row in self.of_project("defect_log", lambda row: row["created_at"])
             if not row["false_positive"]
         ]
 
+    def defects(self) -> Rows:
+        return [logged(row) for row in self.of_project("defect_log", lambda row: row["created_at"])]
+
     def defects_by_type(self) -> Rows:
         rows = []
-        for group, found in grouped(self.defects(), lambda row: {"defect_type": row["defect_type"]}):
+        for group, found in grouped(self.real_defects(), lambda row: {"defect_type": row["defect_type"]}):
             efforts = [json.loads(row["effort_to_fix_json"] or "null") for row in found]
             costs = [cost for effort in efforts if (cost := number(effort, "api_cost_usd")) is not None]
             times = [time for effort in efforts if (time := number(effort, "latency_ms")) is not None]
@@ -331,13 +334,15 @@ class Reckoning:
         return rows
 
     def defects_by_phase(self) -> Rows:
-        groups = grouped(self.defects(), lambda row: {n: row[n] for n in ("phase_injected", "phase_removed")})
+        groups = grouped(
+            self.real_defects(), lambda row: {n: row[n] for n in ("phase_injected", "phase_removed")}
+        )
         return [{**group, "defects": len(found)} for group, found in groups]
 
     def phase_yields(self) -> Rows:
         places = [
             (KNOWN.index(row["phase_injected"]), KNOWN.index(row["phase_removed"]))
-            for row in self.defects()
+            for row in self.real_defects()
             if row["phase_injected"] in KNOWN and row["phase_removed"] in KNOWN
         ]
         places = [(put_in, taken_out) for put_in, taken_out in places if put_in < taken_out]
@@ -376,7 +381,7 @@ class Reckoning:
 
     def defect_density_by_component(self) -> Rows:
         every_task = {task["task_id"]: task for task in self.work["task_metadata"]}
-        defects = [row for row in self.defects() if row["component_path"] is not None]
+        defects = [row for row in self.real_defects() if row["component_path"] is not None]
         touched = {(row["component_path"], row["task_id"]) for row in defects}
         for task in self.of_project("task_metadata", lambda row: row["created_at"]):
             touched |= {(path, task["task_id"]) for path in task["components_affected"] or ()}
@@ -465,6 +470,85 @@ class Reckoning:
                  "success_rate": good / (good + bad) if good + bad else None}
             )  # fmt: skip
         return rows
+
+    def error_patterns(self) -> Rows:
+        names = (
+            "error_type",
+            "agent",
+            "hook_type",
+            "endpoint_path",
+            "severity",
+            "first_seen_at",
+            "last_seen_at",
+        )
+        return [
+            {"pattern_id": str(row["id"]), "message": row["error_message_pattern"],
+             "occurrences": row["occurrence_count"], **{name: row[name] for name in names}}
+            for row in self.work["error_patterns"]
+            if self.within(row["last_seen_at"])
+        ]  # fmt: skip
+
+    def chaining_patterns(self) -> Rows:
+        names = ("primary_agent", "delegated_agents", "delegation_depth", "success_rate", "last_used_at")
+        return [
+            {"pattern_id": str(row["id"]), "uses": row["usage_count"], "average_ms": row["avg_total_duration_ms"],
+             "average_overhead_ms": row["avg_coordination_overhead_ms"], **{name: row[name] for name in names}}
+            for row in self.work["agent_chaining_patterns"]
+            if self.within(row["last_used_at"] or row["created_at"])
+        ]  # fmt: skip
+
+    # one task
+
+    def task(self, task_id: str) -> Rows:
+        names = (
+            "task_id",
+            "project_id",
+            "status",
+            "created_at",
+            "completed_at",
+            "estimated_complexity",
+            "defect_count",
+        )
+        return [
+            {name: row[name] for name in names}
+            for row in self.work["task_metadata"]
+            if row["task_id"] == task_id
+        ]
+
+    def task_executions(self, task_id: str) -> Rows:
+        names = (
+            "kind",
+            "name",
+            "agent_role",
+            "started_at",
+            "duration_ms",
+            "status",
+            "error_type",
+            "error_message",
+        )
+        rows = []
+        for row in self.work["execution_traces"]:
+            if row["task_id"] != task_id:
+                continue
+            own = [
+                metric
+                for metric in self.work["agent_cost_vector"]
+                if (metric["task_id"], metric["correlation_id"]) == (task_id, row["correlation_id"])
+            ]
+            costs = [metric["metric_value"] for metric in own if metric["metric_type"] == "API_Cost"]
+            tokens = [
+                metric["metric_value"]
+                for metric in own
+                if metric["metric_type"] in {"Tokens_In", "Tokens_Out"}
+            ]
+            rows.append(
+                {"id": str(row["correlation_id"]), "root_id": str(row["root_id"]), **{name: row[name] for name in names},
+                 "cost_usd": sum(costs) if costs else None, "tokens": int(sum(tokens)) if tokens else None}
+            )  # fmt: skip
+        return rows
+
+    def task_defects(self, task_id: str) -> Rows:
+        return [logged(row) for row in self.work["defect_log"] if row["task_id"] == task_id]
 
     def bootstrap_status(self) -> Rows:
         groups = grouped(self.work["bootstrap_metrics"], lambda row: {"capability": row["capability_name"]})
@@ -586,6 +670,12 @@ def ended(rows: list[Record]) -> dict[str, Any]:
         "success_rate": statuses.count("success") / over if over else None,
         "error_rate": count(status in FAILED for status in statuses) / over if over else None,
     }  # fmt: skip
+
+
+def logged(row: Record) -> dict[str, Any]:
+    names = ("defect_id", "created_at", "resolved_at", "task_id", "defect_type", "severity", "phase_injected",
+             "phase_removed", "component_path", "description", "flagged_by_agent", "validated_by_human", "false_positive")  # fmt: skip
+    return {name: row[name] for name in names}
 
 
 def measured(row: Record) -> dict[str, Any]:

@@ -160,6 +160,18 @@ def make(seed: int, most: int) -> Work:
         primary_metric_target=whole(10_000, 4), metric_direction=one_of(["lower_is_better", "higher_is_better"]),
         graduation_criteria_met=flag,
     )  # fmt: skip
+    errors = some(
+        error_type=one_of(["KeyError", "http_error"]), agent=maybe(["debugger"]), hook_type=maybe(["Stop"]),
+        endpoint_path=maybe(["/a"]), occurrence_count=lambda dice: dice.randint(0, 9), severity=maybe(["high"]),
+        first_seen_at=always(NOON), last_seen_at=moment, sample_correlation_ids=always([]),
+    )  # fmt: skip
+    chains = some(
+        primary_agent=one_of(["planner"]), delegated_agents=one_of([["debugger"], ["debugger", "tester"]]),
+        delegation_depth=one_of([1, 2]), trigger_context=always("fix"), success_rate=whole(10_000, 4),
+        usage_count=lambda dice: dice.randint(0, 9), avg_total_duration_ms=maybe(whole(10**12, 6)),
+        avg_coordination_overhead_ms=maybe(whole(10**12, 6)), source_traces=always([]), created_at=moment,
+        last_used_at=maybe(moment),
+    )  # fmt: skip
     return Work(
         {
             "agent_cost_vector": [metric(dice) for _ in range(dice.randint(0, 3 * most))],
@@ -175,6 +187,10 @@ def make(seed: int, most: int) -> Work:
                 for n in range(2)
             ],
             "pattern_usage_log": [{"id": uuid(100 + n), **one} for n, one in enumerate(uses)],
+            "error_patterns": [
+                {"id": uuid(200 + n), "error_message_pattern": f"m-{n}", **one} for n, one in enumerate(errors)
+            ],
+            "agent_chaining_patterns": [{"id": uuid(300 + n), **one} for n, one in enumerate(chains)],
             "bootstrap_metrics": [{"id": n, **one} for n, one in enumerate(measurements)],
         }
     )  # fmt: skip

@@ -35,6 +35,8 @@ MAY_SCAN = {
     "versions.runs": {"execution_traces"},
     "capabilities.defects": {"defect_log", "task_metadata"},
     "estimation.finished_tasks": {"task_metadata"},
+    "learned.errors": {"error_patterns"},
+    "learned.chains": {"agent_chaining_patterns"},
 }
 
 

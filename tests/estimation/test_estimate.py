@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from asp_telemetry.errors import EstimationError
-from asp_telemetry.estimation import Estimate, FinishedTask, estimate
+from asp_telemetry.estimation import Estimate, FinishedTask, band, estimate
 
 
 def finished(
@@ -188,3 +188,28 @@ def test_every_estimate_makes_sense(made: list[FinishedTask], complexity: int, p
             assert told.tasks >= 3
             assert told.r_squared >= 0.5
     assert found.as_dict()["complexity"] == complexity
+
+
+@pytest.mark.parametrize("figure", ["latency_ms", "tokens", "api_cost_usd"])
+def test_the_picture_shows_the_estimate(figure):
+    """At the asked complexity the line and its ranges are those of the estimate, and they reach over all points."""
+    tasks = well_behaved()
+    drawn, told = band(tasks, figure, 11), estimate(tasks, 11)[figure]
+    assert [(point.task_id, point.x) for point in drawn.points] == [
+        (task.task_id, task.estimated_complexity) for task in tasks
+    ]
+    asked = next(step for step in drawn.foreseen if step.complexity == 11)
+    assert asked.value == pytest.approx(float(told.value), rel=1e-4)
+    for kept, ends in zip(
+        told.ranges, ((asked.low_70, asked.high_70), (asked.low_90, asked.high_90)), strict=True
+    ):
+        assert ends == pytest.approx((float(kept.low), float(kept.high)), rel=1e-3)
+    sizes = [step.complexity for step in drawn.foreseen]
+    assert (sizes, sizes[0], sizes[-1]) == (sorted(sizes), 1, 11)
+
+
+def test_too_few_tasks_give_points_without_a_line():
+    """One finished task is a point and nothing more."""
+    drawn = band([finished(1, 3, 1000.0)], "latency_ms", 3)
+    assert [point.y for point in drawn.points] == [1000.0]
+    assert drawn.foreseen == ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import attrgetter
 from typing import Final, Unpack
 
@@ -11,6 +12,43 @@ from asp_telemetry.analytics.rows import Milliseconds, Rows, Usd, set_derived, s
 
 PHASES: Final = ("Planning", "Design", "DesignReview", "Code", "CodeReview", "Test", "Postmortem")
 """The phases in their order."""
+
+
+class DefectFilter(ProjectFilter, total=False):
+    """Narrow a list of defects; a time is that of the discovery.
+
+    Attributes:
+        limit: How many at most, the newest; 100 when left out.
+    """
+
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Be a defect as it was logged.
+
+    Attributes:
+        created_at: When it was found, in UTC.
+        resolved_at: When it was resolved, in UTC; None while it is open.
+        flagged_by_agent: Whether an agent found it.
+        validated_by_human: Whether a person has confirmed it.
+        false_positive: Whether it was none.
+    """
+
+    defect_id: str
+    created_at: datetime
+    resolved_at: datetime | None
+    task_id: str
+    defect_type: str
+    severity: str | None
+    phase_injected: str
+    phase_removed: str
+    component_path: str | None
+    description: str
+    flagged_by_agent: bool | None
+    validated_by_human: bool | None
+    false_positive: bool | None
 
 
 @dataclass(frozen=True)
@@ -128,6 +166,11 @@ class ComponentDensity:
 
 class DefectQuestions(Questions):
     """Ask about defects; every question can be narrowed by `ProjectFilter`, its time being that of the discovery."""
+
+    @question
+    async def defects(self, **filters: Unpack[DefectFilter]) -> Rows[Defect]:
+        """Return defects, false positives among them, the newest first."""
+        return await self._ask("defects.list", Defect, filters)
 
     @question
     async def defects_by_type(self, **filters: Unpack[ProjectFilter]) -> Rows[DefectType]:

@@ -5,9 +5,11 @@ from asp_telemetry.analytics.bootstrap import BootstrapQuestions
 from asp_telemetry.analytics.costs import CostQuestions
 from asp_telemetry.analytics.defects import DefectQuestions
 from asp_telemetry.analytics.latency import LatencyQuestions
+from asp_telemetry.analytics.learned import LearnedQuestions
 from asp_telemetry.analytics.recent import RecentQuestions
 from asp_telemetry.analytics.reliability import ReliabilityQuestions
 from asp_telemetry.analytics.routing import RoutingQuestions
+from asp_telemetry.analytics.single_task import SingleTaskQuestions
 from asp_telemetry.analytics.tasks import TaskQuestions
 from asp_telemetry.analytics.versions import VersionQuestions
 
@@ -18,9 +20,11 @@ class Families(
     ReliabilityQuestions,
     RecentQuestions,
     TaskQuestions,
+    SingleTaskQuestions,
     AccuracyQuestions,
     DefectQuestions,
     RoutingQuestions,
+    LearnedQuestions,
     BootstrapQuestions,
     VersionQuestions,
 ):

@@ -1,5 +1,6 @@
 """Estimates what a task will take from what finished tasks took: PROBE-AI, after the PROBE method of PSP."""
 
+from asp_telemetry.estimation.band import Band, Foreseen, band
 from asp_telemetry.estimation.basis import EstimateBasis
 from asp_telemetry.estimation.comparison import Comparison, FigureComparison
 from asp_telemetry.estimation.estimate import Estimate, FigureEstimate, Range, UnlikelyTask, estimate
@@ -12,6 +13,7 @@ from asp_telemetry.estimation.task import FinishedTask
 
 __all__ = [
     "Accuracy",
+    "Band",
     "Comparison",
     "Estimate",
     "EstimateBasis",
@@ -20,6 +22,7 @@ __all__ = [
     "FigureEstimate",
     "FinishedTask",
     "Fit",
+    "Foreseen",
     "Interval",
     "Line",
     "Outlier",
@@ -28,6 +31,7 @@ __all__ = [
     "Rate",
     "SyncEstimator",
     "UnlikelyTask",
+    "band",
     "estimate",
     "leave_one_out",
 ]
