@@ -11,9 +11,18 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from asp_telemetry.dashboard.asking import Readers
+from asp_telemetry.dashboard.pages.agent import agent
+from asp_telemetry.dashboard.pages.agents import agents
+from asp_telemetry.dashboard.pages.bootstrap import bootstrap
+from asp_telemetry.dashboard.pages.defects import defects
+from asp_telemetry.dashboard.pages.estimation import estimation
 from asp_telemetry.dashboard.pages.health import health
 from asp_telemetry.dashboard.pages.live import live
 from asp_telemetry.dashboard.pages.overview import overview
+from asp_telemetry.dashboard.pages.patterns import patterns
+from asp_telemetry.dashboard.pages.routing import routing
+from asp_telemetry.dashboard.pages.task import task
+from asp_telemetry.dashboard.pages.tasks import tasks
 from asp_telemetry.dashboard.pages.trace import trace
 from asp_telemetry.dashboard.pages.traces import traces
 from asp_telemetry.dashboard.security import Guarded, KnownHosts, ReadOnly, SecureHeaders
@@ -25,6 +34,16 @@ _STATIC: Final = Path(__file__).parent / "static"
 ROUTES: Final[tuple[BaseRoute, ...]] = (
     Route("/", overview, name="overview"),
     Route("/live", live, name="live"),
+    Route("/agents", agents, name="agents"),
+    # Roles and ids of tasks may have slashes.
+    Route("/agents/{role:path}", agent, name="agent"),
+    Route("/tasks", tasks, name="tasks"),
+    Route("/tasks/{task_id:path}", task, name="task"),
+    Route("/defects", defects, name="defects"),
+    Route("/estimation", estimation, name="estimation"),
+    Route("/bootstrap", bootstrap, name="bootstrap"),
+    Route("/routing", routing, name="routing"),
+    Route("/patterns", patterns, name="patterns"),
     Route("/traces", traces, name="traces"),
     Route("/traces/{id}", trace, name="trace"),
     Route("/healthz", health, name="health"),

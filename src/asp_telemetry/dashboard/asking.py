@@ -4,18 +4,24 @@ from itertools import cycle
 
 from starlette.requests import Request
 
-from asp_telemetry.analytics import Analytics
+from asp_telemetry.analytics import Analytics, Rows
+from asp_telemetry.bootstrap import Bootstrap, Measurement
 from asp_telemetry.database_url import is_sqlite
+from asp_telemetry.estimation import Estimator
 
 # An SQLite connection answers one question at a time; the reader of PostgreSQL has a pool of its own.
 _SQLITE_READERS = 3
 
 
 class Readers:
-    """Hold the analytics of one database.
+    """Hold the analytics of one database, and what estimates and measures from it.
 
     Args:
         url: The database, as `database_url.absolute_database` returns it.
+
+    Attributes:
+        estimator: Estimates tasks.
+        bootstrap: Measures capabilities.
 
     Raises:
         ConfigurationError: If the URL cannot be used, or its driver is not installed.
@@ -24,6 +30,8 @@ class Readers:
     def __init__(self, url: str) -> None:
         self._all = [Analytics(url) for _ in range(_SQLITE_READERS if is_sqlite(url) else 1)]
         self._turns = cycle(self._all)
+        self.estimator = Estimator(url)
+        self.bootstrap = Bootstrap(url)
 
     def next(self) -> Analytics:
         """Return the analytics whose turn it is; connections are made with the first question."""
@@ -33,6 +41,8 @@ class Readers:
         """Disconnect."""
         for one in self._all:
             await one.close()
+        await self.estimator.close()
+        await self.bootstrap.close()
 
 
 def ask(request: Request) -> Analytics:
@@ -43,3 +53,23 @@ def ask(request: Request) -> Analytics:
     """
     readers: Readers = request.app.state.readers
     return readers.next()
+
+
+def estimator(request: Request) -> Estimator:
+    """Return what estimates tasks.
+
+    Args:
+        request: What is being answered.
+    """
+    readers: Readers = request.app.state.readers
+    return readers.estimator
+
+
+async def bootstrap_status(request: Request) -> Rows[Measurement]:
+    """Measure every capability; nothing is recorded.
+
+    Args:
+        request: What is being answered.
+    """
+    readers: Readers = request.app.state.readers
+    return await readers.bootstrap.status()

@@ -19,4 +19,14 @@ class Place(NamedTuple):
         return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
 
 
-PLACES: Final = (Place("Overview", "/"), Place("Traces", "/traces"))
+PLACES: Final = (
+    Place("Overview", "/"),
+    Place("Agents", "/agents"),
+    Place("Tasks", "/tasks"),
+    Place("Traces", "/traces"),
+    Place("Defects", "/defects"),
+    Place("Estimation", "/estimation"),
+    Place("Bootstrap", "/bootstrap"),
+    Place("Routing", "/routing"),
+    Place("Patterns", "/patterns"),
+)

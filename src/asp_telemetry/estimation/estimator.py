@@ -87,6 +87,10 @@ class Estimator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect; another question connects again."""
         await self._reader.close()
 
     async def finished_tasks(self, **filters: Unpack[Filters]) -> Rows[FinishedTask]:
