@@ -22,7 +22,7 @@ LEFT JOIN (
   GROUP BY correlation_id
 ) AS spent ON spender = ran.correlation_id
 WHERE ran.task_id = :task_id
-ORDER BY started_at, ran.correlation_id
+ORDER BY started_at, duration_ms DESC NULLS FIRST, ran.correlation_id
 LIMIT coalesce(CAST(:limit AS bigint), 200);
 
 -- name: defects

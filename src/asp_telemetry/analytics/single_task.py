@@ -62,7 +62,7 @@ class SingleTaskQuestions(Questions):
 
     @question
     async def task_executions(self, task_id: str, limit: int | None = None) -> Rows[TaskExecution]:
-        """Return what ran for a task, in the order in which it began.
+        """Return what ran for a task, in the order in which it began; of two at once the longer, which mostly has called the other.
 
         Args:
             task_id: The task's id.

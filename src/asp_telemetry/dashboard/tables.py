@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from markupsafe import Markup
@@ -74,17 +75,21 @@ def text(value: object) -> str:
     return NOTHING if value is None else str(value)
 
 
-def yes(value: bool | None) -> str:
-    """Write whether something is so.
+def at(value: datetime | None) -> str:
+    """Write a moment for a column that says that it is in UTC.
 
     Example:
-        >>> yes(True), yes(False), yes(None)
-        ('yes', 'no', '-')
+        >>> at(datetime(2026, 1, 15, 9, 30, 5, tzinfo=UTC))
+        Markup('<time datetime="2026-01-15T09:30:05Z">2026-01-15 09:30:05</time>')
     """
-    return NOTHING if value is None else "yes" if value else "no"
+    if value is None:
+        return NOTHING
+    return Markup('<time datetime="{}">{}</time>').format(
+        f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    )
 
 
-def linked(href: str, label: str) -> Markup:
+def linked(href: str, label: str) -> str:
     """Write a link.
 
     Args:

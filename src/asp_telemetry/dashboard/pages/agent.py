@@ -16,10 +16,10 @@ from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, LineChart, Series
 from asp_telemetry.dashboard.figures import measured
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import NOTHING, day, duration, moment, money, number, share, short
+from asp_telemetry.dashboard.formatting import NOTHING, day, duration, money, number, share, short
 from asp_telemetry.dashboard.pages.agents import role_table, version_table
 from asp_telemetry.dashboard.rendering import render, segment
-from asp_telemetry.dashboard.tables import Column, Table, linked, marked, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text
 from asp_telemetry.errors import NotRecordedError
 
 _SHOWN = 50
@@ -183,7 +183,7 @@ def _errors(rows: Rows[RecordedError]) -> Table:
         Column("Execution", lambda row: row.name),
         numbers("Times", lambda row: number(row.occurrences)),
         Column(
-            "Last seen", lambda row: linked(f"/traces/{segment(row.newest_id)}", moment(row.last_seen_at))
+            "Last seen (UTC)", lambda row: linked(f"/traces/{segment(row.newest_id)}", at(row.last_seen_at))
         ),
         Column("It said", lambda row: text(row.newest_message)),
     )

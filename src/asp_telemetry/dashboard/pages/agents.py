@@ -12,9 +12,9 @@ from asp_telemetry.analytics.versions import AgentVersion
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, BarChart, Series
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import duration, moment, money, number, share
+from asp_telemetry.dashboard.formatting import duration, money, number, share
 from asp_telemetry.dashboard.rendering import render, segment
-from asp_telemetry.dashboard.tables import Column, Table, linked, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, linked, numbers, tabled, text
 
 
 async def agents(request: Request) -> Response:
@@ -83,8 +83,8 @@ def version_table(versions: Rows[AgentVersion], filters: Filters) -> Table:
         Column("Agent role", lambda row: role_link(row.agent_role, filters)),
         Column("Version", lambda row: text(row.version)),
         numbers("Runs", lambda row: number(row.runs)),
-        Column("First run ended", lambda row: moment(row.first_run_at)),
-        Column("Last run ended", lambda row: moment(row.last_run_at)),
+        Column("First run ended (UTC)", lambda row: at(row.first_run_at)),
+        Column("Last run ended (UTC)", lambda row: at(row.last_run_at)),
     )
 
 
@@ -139,7 +139,7 @@ def _endpoints(rows: Rows[EndpointReliability]) -> Table:
         numbers("Retries", lambda row: number(row.retries)),
         numbers("Median", lambda row: duration(row.p50_ms)),
         numbers("95th percentile", lambda row: duration(row.p95_ms)),
-        Column("Last failure", lambda row: moment(row.last_failure_at)),
+        Column("Last failure (UTC)", lambda row: at(row.last_failure_at)),
     )
 
 
@@ -154,5 +154,5 @@ def _hooks(rows: Rows[HookReliability]) -> Table:
         numbers("Timeouts", lambda row: number(row.timeouts)),
         numbers("Median", lambda row: duration(row.p50_ms)),
         numbers("95th percentile", lambda row: duration(row.p95_ms)),
-        Column("Last began", lambda row: moment(row.last_started_at)),
+        Column("Last began (UTC)", lambda row: at(row.last_started_at)),
     )

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from asp_telemetry.analytics import Rows
 from asp_telemetry.analytics.bootstrap import Measurement as RecordedMeasurement
 from asp_telemetry.analytics.filters import Period
-from asp_telemetry.bootstrap import Measurement
+from asp_telemetry.bootstrap import CAPABILITIES, Measurement
 from asp_telemetry.dashboard.asking import ask, bootstrap_status
 from asp_telemetry.dashboard.charts import Axis, LineChart, Series
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import NOTHING, moment, number
+from asp_telemetry.dashboard.formatting import NOTHING, number
 from asp_telemetry.dashboard.rendering import render
-from asp_telemetry.dashboard.tables import Column, Table, marked, numbers, tabled
+from asp_telemetry.dashboard.tables import Column, Table, at, marked, numbers, tabled
 
 _SIGNS: Final = {"lower_is_better": "at most", "higher_is_better": "at least"}
 
@@ -107,7 +107,9 @@ def _histories(recorded: Rows[RecordedMeasurement]) -> list[History]:
     by_name: dict[str, list[RecordedMeasurement]] = {}
     for row in recorded:
         by_name.setdefault(row.capability, []).append(row)
-    return [History(name, _chart(rows), _recorded(name, rows)) for name, rows in by_name.items()]
+    known = [one.name for one in CAPABILITIES]
+    ordered = sorted(by_name, key=lambda name: (known.index(name) if name in known else len(known), name))
+    return [History(name, _chart(by_name[name]), _recorded(name, by_name[name])) for name in ordered]
 
 
 def _chart(rows: list[RecordedMeasurement]) -> LineChart | None:
@@ -125,7 +127,7 @@ def _recorded(name: str, rows: list[RecordedMeasurement]) -> Table:
     return tabled(
         f"What was recorded of {name}, the newest first",
         rows[::-1],
-        Column("Measured", lambda row: moment(row.measured_at)),
+        Column("Measured (UTC)", lambda row: at(row.measured_at)),
         Column("Mode", lambda row: row.mode),
         Column("Measure", lambda row: row.metric.replace("_", " ")),
         numbers("Value", lambda row: percent(float(row.value))),

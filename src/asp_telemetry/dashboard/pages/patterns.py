@@ -12,10 +12,10 @@ from asp_telemetry.analytics.routing import PatternEffectiveness
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, BarChart, Series
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import duration, moment, number, share
+from asp_telemetry.dashboard.formatting import duration, number, share
 from asp_telemetry.dashboard.pages.routing import signed
 from asp_telemetry.dashboard.rendering import render
-from asp_telemetry.dashboard.tables import Column, Table, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, numbers, tabled, text
 
 _SHOWN = 100
 _DRAWN = 15
@@ -57,14 +57,14 @@ def _effectiveness(caption: str, rows: list[PatternEffectiveness]) -> Table:
         rows,
         Column("Intent", lambda row: row.intent),
         Column("Agent", lambda row: row.agent),
-        numbers("Offered", lambda row: number(row.offered, "times")),
+        numbers("Times offered", lambda row: number(row.offered)),
         numbers("Used", lambda row: share(row.use_rate)),
         numbers("Succeeded", lambda row: number(row.successes)),
         numbers("Failed", lambda row: number(row.failures)),
         numbers("Success rate", lambda row: share(row.success_rate)),
         numbers("Match", lambda row: share(row.average_match)),
         numbers("Longer than expected by", lambda row: signed(row.average_variance)),
-        Column("Last used", lambda row: moment(row.last_used_at)),
+        Column("Last used (UTC)", lambda row: at(row.last_used_at)),
     )
 
 
@@ -93,11 +93,11 @@ def _chains(rows: Rows[ChainingPattern]) -> Table:
         Column("Calls", lambda row: ", then ".join(map(str, row.delegated_agents))),
         Column("Intent", lambda row: row.intent),
         numbers("Levels", lambda row: number(row.delegation_depth)),
-        numbers("Seen", lambda row: number(row.uses, "times")),
+        numbers("Times seen", lambda row: number(row.uses)),
         numbers("Succeeded", lambda row: share(row.success_rate)),
         numbers("Average", lambda row: duration(row.average_ms)),
         numbers("Of that coordination", lambda row: duration(row.average_overhead_ms)),
-        Column("Last seen", lambda row: moment(row.last_used_at)),
+        Column("Last seen (UTC)", lambda row: at(row.last_used_at)),
     )
 
 
@@ -109,7 +109,7 @@ def _errors(rows: Rows[ErrorPattern]) -> Table:
         Column("It says", lambda row: row.message),
         Column("Where", lambda row: text(row.agent or row.hook_type or row.endpoint_path)),
         Column("Severity", lambda row: text(row.severity)),
-        numbers("Counted", lambda row: number(row.occurrences, "times")),
-        Column("First seen", lambda row: moment(row.first_seen_at)),
-        Column("Last seen", lambda row: moment(row.last_seen_at)),
+        numbers("Times counted", lambda row: number(row.occurrences)),
+        Column("First seen (UTC)", lambda row: at(row.first_seen_at)),
+        Column("Last seen (UTC)", lambda row: at(row.last_seen_at)),
     )

@@ -11,10 +11,10 @@ from asp_telemetry.analytics.defects import Defect
 from asp_telemetry.analytics.single_task import TaskExecution
 from asp_telemetry.dashboard.asking import ask, estimator
 from asp_telemetry.dashboard.figures import figure
-from asp_telemetry.dashboard.formatting import NOTHING, duration, moment, money, short
+from asp_telemetry.dashboard.formatting import NOTHING, duration, money, short
 from asp_telemetry.dashboard.pages.tasks import off, status_text, task_link
 from asp_telemetry.dashboard.rendering import render, segment
-from asp_telemetry.dashboard.tables import Column, Table, linked, marked, numbers, tabled, text, yes
+from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text
 from asp_telemetry.estimation import Comparison, FigureComparison
 from asp_telemetry.estimation.figures import NAMES
 
@@ -58,15 +58,13 @@ def defect_table(caption: str, defects: Rows[Defect], *, with_task: bool) -> Tab
     """
     columns: list[Column[Defect]] = [
         Column("Defect", lambda row: row.defect_id),
-        Column("Found", lambda row: moment(row.created_at)),
+        Column("Found (UTC)", lambda row: at(row.created_at)),
         Column("Type", lambda row: row.defect_type.replace("_", " ")),
         Column("Severity", _severity),
-        Column("From", lambda row: row.phase_injected),
-        Column("Removed in", lambda row: row.phase_removed),
+        Column("Phases", lambda row: f"{row.phase_injected}, removed in {row.phase_removed}"),
         Column("Component", lambda row: text(row.component_path)),
         Column("Description", lambda row: row.description),
         Column("State", _state),
-        Column("Confirmed by a person", lambda row: yes(row.validated_by_human)),
     ]
     if with_task:
         columns.insert(1, Column("Task", lambda row: task_link(row.task_id)))
@@ -80,7 +78,8 @@ def _severity(row: Defect) -> str:
 def _state(row: Defect) -> str:
     if row.false_positive:
         return "false positive"
-    return "open" if row.resolved_at is None else "resolved"
+    told = "open" if row.resolved_at is None else "resolved"
+    return f"{told}, confirmed by a person" if row.validated_by_human else told
 
 
 def _compared(found: Comparison) -> Table:
@@ -105,7 +104,7 @@ def _executions(found: Sequence[TaskExecution]) -> Table:
         Column("Execution", lambda row: linked(f"/traces/{segment(row.id)}", row.name)),
         Column("Kind", lambda row: text(row.kind)),
         Column("Agent role", lambda row: text(row.agent_role)),
-        Column("Began", lambda row: moment(row.started_at)),
+        Column("Began (UTC)", lambda row: at(row.started_at)),
         numbers("Took", lambda row: duration(row.duration_ms)),
         Column("Status", lambda row: status_text(row.status)),
         Column("Error", lambda row: text(row.error_type)),

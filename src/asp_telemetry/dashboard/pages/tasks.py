@@ -15,10 +15,11 @@ from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, FitChart, Point
 from asp_telemetry.dashboard.figures import figure
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import NOTHING, change, duration, moment, money, number, share
+from asp_telemetry.dashboard.formatting import NOTHING, change, duration, money, number, share
 from asp_telemetry.dashboard.rendering import render, segment
-from asp_telemetry.dashboard.tables import Column, Table, linked, marked, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text
 from asp_telemetry.errors import ConfigurationError
+from asp_telemetry.estimation.figures import Number
 
 STATUSES: Final = ("pending", "in_progress", "completed", "failed")
 SHOWN: Final = 100
@@ -98,35 +99,29 @@ def off(actual: float | Decimal | None, estimated: float | Decimal | None) -> st
 
 
 def _listed(found: Rows[Task]) -> Table:
-    def pair(row: Task, name: str) -> str:
-        estimated, actual = {
-            "latency_ms": (row.estimated_latency_ms, row.actual_latency_ms),
-            "tokens": (row.estimated_tokens, row.actual_tokens),
-            "api_cost_usd": (row.estimated_cost_usd, row.actual_cost_usd),
-        }[name]
-        return (
-            f"{figure(name, actual)} of {figure(name, estimated)}"
-            if estimated is not None
-            else figure(name, actual)
-        )
-
     return tabled(
-        "Tasks, the newest first: actual of estimated",
+        "Tasks, the newest first: what they took, of what was estimated, and how far off that was",
         found,
         Column("Task", lambda row: task_link(row.task_id)),
         Column("Project", lambda row: text(row.project_id)),
         Column("Type", lambda row: text(row.task_type)),
         Column("Status", lambda row: status_text(row.status)),
-        Column("Created", lambda row: moment(row.created_at)),
+        Column("Created (UTC)", lambda row: at(row.created_at)),
         numbers("Complexity", _complexity),
-        numbers("Latency", lambda row: pair(row, "latency_ms")),
-        numbers("off", lambda row: off(row.actual_latency_ms, row.estimated_latency_ms)),
-        numbers("Tokens", lambda row: pair(row, "tokens")),
-        numbers("off", lambda row: off(row.actual_tokens, row.estimated_tokens)),
-        numbers("Cost", lambda row: pair(row, "api_cost_usd")),
-        numbers("off", lambda row: off(row.actual_cost_usd, row.estimated_cost_usd)),
+        numbers(
+            "Latency", lambda row: _against("latency_ms", row.actual_latency_ms, row.estimated_latency_ms)
+        ),
+        numbers("Tokens", lambda row: _against("tokens", row.actual_tokens, row.estimated_tokens)),
+        numbers("Cost", lambda row: _against("api_cost_usd", row.actual_cost_usd, row.estimated_cost_usd)),
         numbers("Defects", lambda row: number(row.defect_count)),
     )
+
+
+def _against(name: str, actual: Number | None, estimated: Number | None) -> str:
+    if estimated is None:
+        return figure(name, actual)
+    both = f"{figure(name, actual)} of {figure(name, estimated)}"
+    return both if actual is None else f"{both} ({off(actual, estimated)})"
 
 
 def _complexity(row: Task) -> str:
