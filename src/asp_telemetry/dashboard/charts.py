@@ -181,6 +181,7 @@ class FitChart(Chart):
         line: Points of the line, from left to right.
         bands: Ranges around it, the narrowest first, two at most.
         marked: The point that was asked for.
+        line_name: What the line is.
     """
 
     kind: ClassVar = "fit"
@@ -190,6 +191,7 @@ class FitChart(Chart):
     line: Sequence[tuple[Number, Number]] = ()
     bands: Sequence[Band] = ()
     marked: Point | None = None
+    line_name: str = "Regression"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the description, in types that JSON knows."""
@@ -199,6 +201,7 @@ class FitChart(Chart):
             "y": _axis(self.y),
             "points": [_point(point) for point in self.points],
             "line": [{"x": float(x), "y": float(y)} for x, y in self.line],
+            "line_name": self.line_name,
             "bands": [
                 {
                     "name": band.name,

@@ -35,6 +35,23 @@ def figure(name: str, value: Number | None) -> str:
     return money(dollars(value))
 
 
+def between(name: str, first: Number, word: str, second: Number) -> str:
+    """Write two values of a figure with a word between them, and a unit that both have once.
+
+    Args:
+        name: latency_ms, tokens or api_cost_usd.
+        first: In the unit of the figure.
+        word: `to` for a range, `of` for a part.
+        second: In the unit of the figure.
+
+    Example:
+        >>> between("tokens", 91_900, "to", 140_000), between("latency_ms", 950, "to", 1_200)
+        ('91.9 k to 140 k tokens', '950 ms to 1.2 s')
+    """
+    left = short(round(first)) if name == "tokens" else figure(name, first)
+    return f"{left} {word} {figure(name, second)}"
+
+
 def dollars(value: Number) -> Decimal:
     """Return a sum as exact dollars; one that was estimated is a float, whose last digits mean nothing.
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from asp_telemetry.dashboard.asking import estimator
 from asp_telemetry.dashboard.charts import Axis, FitChart, Point
 from asp_telemetry.dashboard.charts import Band as DrawnBand
-from asp_telemetry.dashboard.figures import AXES, figure
+from asp_telemetry.dashboard.figures import AXES, between, figure
 from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.formatting import NOTHING, number, share
 from asp_telemetry.dashboard.pages.tasks import task_link
@@ -120,7 +120,7 @@ def _summary(told: Estimate) -> Table:
             kept = next((one for one in row.ranges if one.level == level), None)
             if kept is None:
                 return NOTHING
-            return f"{figure(row.figure, kept.low)} to {figure(row.figure, kept.high)}"
+            return between(row.figure, kept.low, "to", kept.high)
 
         return numbers(f"{level} % of the time", ends)
 
@@ -146,6 +146,7 @@ def _chart(picture: Band, told: FigureEstimate, complexity: int) -> FitChart | N
         AXES[picture.figure],
         [Point(point.x, point.y, point.task_id) for point in picture.points],
         line=[(step.complexity, step.value) for step in picture.foreseen],
+        line_name="Regression" if told.r_squared is not None else "Average",
         bands=[
             DrawnBand(f"{level} % of tasks", ranges)
             for level, ranges in ((70, _ranges(picture, 70)), (90, _ranges(picture, 90)))
@@ -172,7 +173,7 @@ def _steps(picture: Band) -> Table:
             low, high = getattr(step, f"low_{level}"), getattr(step, f"high_{level}")
             if low is None or high is None:
                 return NOTHING
-            return f"{figure(picture.figure, low)} to {figure(picture.figure, high)}"
+            return between(picture.figure, low, "to", high)
 
         return numbers(f"{level} % of tasks", written)
 

@@ -13,7 +13,7 @@ from asp_telemetry.analytics.filters import ProjectFilter
 from asp_telemetry.analytics.tasks import Task, TaskCost
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, FitChart, Point
-from asp_telemetry.dashboard.figures import figure
+from asp_telemetry.dashboard.figures import between, figure
 from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.formatting import NOTHING, change, duration, money, number, share
 from asp_telemetry.dashboard.rendering import render, segment
@@ -103,8 +103,7 @@ def _listed(found: Rows[Task]) -> Table:
         "Tasks, the newest first: what they took, of what was estimated, and how far off that was",
         found,
         Column("Task", lambda row: task_link(row.task_id)),
-        Column("Project", lambda row: text(row.project_id)),
-        Column("Type", lambda row: text(row.task_type)),
+        Column("Project and type", _kind),
         Column("Status", lambda row: status_text(row.status)),
         Column("Created (UTC)", lambda row: at(row.created_at)),
         numbers("Complexity", _complexity),
@@ -117,11 +116,16 @@ def _listed(found: Rows[Task]) -> Table:
     )
 
 
+def _kind(row: Task) -> str:
+    return text(", ".join(told for told in (row.project_id, row.task_type) if told) or None)
+
+
 def _against(name: str, actual: Number | None, estimated: Number | None) -> str:
     if estimated is None:
         return figure(name, actual)
-    both = f"{figure(name, actual)} of {figure(name, estimated)}"
-    return both if actual is None else f"{both} ({off(actual, estimated)})"
+    if actual is None:
+        return f"{NOTHING} of {figure(name, estimated)}"
+    return f"{between(name, actual, 'of', estimated)} ({off(actual, estimated)})"
 
 
 def _complexity(row: Task) -> str:
@@ -139,7 +143,11 @@ def _chart(found: Rows[Task]) -> FitChart | None:
         return None
     most = max(max(float(point.x), float(point.y)) for point in points)
     return FitChart(
-        Axis("Estimated latency", "ms"), Axis("Actual latency", "ms"), points, line=[(0, 0), (most, most)]
+        Axis("Estimated latency", "ms"),
+        Axis("Actual latency", "ms"),
+        points,
+        line=[(0, 0), (most, most)],
+        line_name="As estimated",
     )
 
 

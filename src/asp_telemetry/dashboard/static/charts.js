@@ -122,6 +122,8 @@
       y: scale(lying ? chart.x : chart.y, look, !lying),
     };
     scales[lying ? "x" : "y"].beginAtZero = true;
+    // Lying bars have a line each for their names: none need be left out.
+    if (lying) scales.y.ticks.autoSkip = false;
     if (chart.stacked) scales.x.stacked = scales.y.stacked = true;
     if (chart.kind === "pareto") {
       datasets.push({ ...line("Share so far", 1, look.hues[1], 0), type: "line", data: chart.shares, backgroundColor: look.back, clip: false, yAxisID: "shares", order: 0 });
@@ -158,7 +160,7 @@
       ];
     });
     if (chart.line.length)
-      datasets.push({ ...edge, label: "Regression", data: chart.line, borderWidth: 2, borderDash: [], pointStyle: "line", order: 2, isBand: true });
+      datasets.push({ ...edge, label: chart.line_name, data: chart.line, borderWidth: 2, borderDash: [], pointStyle: "line", order: 2, isBand: true });
     datasets.push({ label: "Measured", data: chart.points, backgroundColor: look.hues[1], borderColor: look.hues[1], pointRadius: 4, pointHoverRadius: 6, order: 1 });
     if (chart.marked)
       datasets.push({ label: chart.marked.name, data: [chart.marked], backgroundColor: look.hues[2], borderColor: look.hues[2], borderWidth: 2, pointStyle: "rectRot", pointRadius: 8, pointHoverRadius: 9, order: 0 });
