@@ -103,9 +103,7 @@ def _listed(found: Rows[Task]) -> Table:
         "Tasks, the newest first: what they took, of what was estimated, and how far off that was",
         found,
         Column("Task", lambda row: task_link(row.task_id)),
-        Column("Project and type", _kind),
         Column("Status", lambda row: status_text(row.status)),
-        Column("Created (UTC)", lambda row: at(row.created_at)),
         numbers("Complexity", _complexity),
         numbers(
             "Latency", lambda row: _against("latency_ms", row.actual_latency_ms, row.estimated_latency_ms)
@@ -113,6 +111,8 @@ def _listed(found: Rows[Task]) -> Table:
         numbers("Tokens", lambda row: _against("tokens", row.actual_tokens, row.estimated_tokens)),
         numbers("Cost", lambda row: _against("api_cost_usd", row.actual_cost_usd, row.estimated_cost_usd)),
         numbers("Defects", lambda row: number(row.defect_count)),
+        Column("Project and type", _kind),
+        Column("Created (UTC)", lambda row: at(row.created_at)),
     )
 
 
