@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from asp_telemetry.sample.writing import _batches
+from asp_telemetry.sample.patterns import PatternBook
+from asp_telemetry.sample.writing import _weeks
 
 
 def story(now: datetime) -> list[str]:
-    """Return what is written at an hour, one text per record."""
+    """Return the tasks that are written at an hour, one text per record."""
     hour = now.replace(minute=0, second=0, microsecond=0)
-    return [repr(entry) for batch in _batches(hour) for entry in batch]
+    return [repr(entry) for batch in _weeks(hour, PatternBook()) for entry in batch]

@@ -25,6 +25,8 @@ def course(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of `bootstrap_metrics`, in the order of time; whoever may graduate does, and alarms are followed.
 
+    What follows from the last measurement is left to be decided.
+
     Args:
         evidence: What was measured on.
         moments: When to measure, the earliest first; with a time zone.
@@ -33,17 +35,19 @@ def course(
         capabilities: What is measured.
     """
     histories: dict[str, list[Recorded]] = {capability.name: [] for capability in capabilities}
-    for moment in moments:
+    all_moments = tuple(moments)
+    for moment in all_moments:
         known = evidence.narrowed(is_wanted, moment)
         for capability in capabilities:
             history = histories[capability.name]
-            for row in _rows(capability, known, history, moment, note):
+            decides = note if moment != all_moments[-1] else None
+            for row in _rows(capability, known, history, moment, decides):
                 history.insert(0, _recorded(row))
                 yield row
 
 
 def _rows(
-    capability: Capability, known: Evidence, history: Sequence[Recorded], moment: datetime, note: str
+    capability: Capability, known: Evidence, history: Sequence[Recorded], moment: datetime, note: str | None
 ) -> Iterator[dict[str, Any]]:
     reading = read_capability(capability, known)
     found = measured(capability, reading, decide(capability, reading, history))
@@ -51,7 +55,7 @@ def _rows(
         return
     yield columns(found, capability, reading, moment, mode_since(history))
     mode: Mode | None = found.suggested_mode
-    if mode is not None:
+    if mode is not None and note is not None:
         reason = None if found.alarm is None else note
         yield moved(found, capability, reading, moment + _TICK, mode, reason)
 

@@ -40,6 +40,7 @@ def add_defects(
     days_ago: int,
     complexity: int,
     components: Sequence[str],
+    suspect: str,
     *,
     failed: bool,
 ) -> None:
@@ -52,6 +53,7 @@ def add_defects(
         days_ago: Which day of the story it is.
         complexity: How complex the task was.
         components: What it touched.
+        suspect: Which of these breaks most.
         failed: Whether it failed; then one defect says why.
     """
     rate = 0.045 * complexity * (1.15 - 0.35 * learned(days_ago))
@@ -61,9 +63,7 @@ def add_defects(
         rate *= 1.9
     number = min(6, sum(chance.random() < rate / 8 for _ in range(8)))
     for place in range(number):
-        component = (
-            FLAWED_FILE if FLAWED_FILE in components and chance.random() < 0.7 else chance.choice(components)
-        )
+        component = suspect if chance.random() < 0.7 else chance.choice(components)
         defect = _found(chance, days_ago)
         _add(
             trace, chance, f"{trace.scope.task_id}-{place + 1}", end, {**defect, "component_path": component}
@@ -80,29 +80,33 @@ def add_defects(
 
 def _found(chance: Random, days_ago: int) -> dict[str, Any]:
     injected = chosen(chance, _INJECTED)
-    caught = 0.42 + 0.4 * learned(days_ago)  # by each review: they get better
+    # Reviews get better, those of code soonest.
+    caught = {"DesignReview": 0.42 + 0.45 * learned(days_ago), "CodeReview": 0.4 + 0.59 * learned(days_ago)}
     later = _ORDER[_ORDER.index(injected) + 1 :]
     removed = next(
-        (phase for phase in later if phase.endswith("Review") and chance.random() < caught),
+        (phase for phase in later if chance.random() < caught.get(phase, 0)),
         "Test" if chance.random() < 0.85 else "Postmortem",
     )
     flagged = removed.endswith("Review")
     wrong = flagged and chance.random() < 0.26 - 0.16 * learned(days_ago)
     kind = chosen(chance, DEFECT_TYPES)
+    # Two of three types are named rightly at last; it takes long to learn.
+    predicted = kind if chance.random() < 0.4 * learned(days_ago) else chosen(chance, DEFECT_TYPES)
     return {
         "defect_type": kind, "severity": chosen(chance, SEVERITIES), "phase_injected": injected,
         "phase_removed": removed, "description": _DESCRIPTIONS[kind], "flagged_by_agent": flagged,
         "validated_by_human": not wrong and chance.random() < 0.85, "false_positive": wrong,
         "line_number": chance.randint(3, 400),
+        "metadata": {"sample": True, "predicted_type": predicted},
     }  # fmt: skip
 
 
 def _add(trace: TraceBuilder, chance: Random, defect_id: str, end: int, facts: dict[str, Any]) -> None:
     tokens = chance.randint(900, 9_000)
     facts = {
+        "metadata": {"sample": True},
         **facts,
         "defect_id": f"D-{defect_id}",
-        "metadata": {"sample": True},
         "effort_to_fix": {
             "latency_ms": tokens * 9, "tokens": tokens, "api_cost_usd": round(tokens * 6e-6, 6), "retries": 0,
         },

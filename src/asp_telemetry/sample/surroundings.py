@@ -1,7 +1,7 @@
 """Adds what surrounds the executions of an invented task: routing, hand-overs, hooks, calls of services."""
 
 from random import Random
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from asp_telemetry.clock import utc_text
 from asp_telemetry.sample.team import chosen
@@ -14,6 +14,7 @@ _WEIGHTS: Final = (
     ("confidence_trigger", 0.4), ("confidence_context", 0.3), ("confidence_capability", 0.2),
     ("confidence_historical", 0.1),
 )  # fmt: skip
+_DEBUGGER: Final = "debugger"
 _STRATEGIES: Final = (
     ("fuzzy_match", 50),
     ("capability_match", 25),
@@ -29,9 +30,30 @@ class Verdict(Protocol):
         """Say it."""
 
 
+class Choice(NamedTuple):
+    """Be which agent was chosen.
+
+    Attributes:
+        agent: Who is fit for it.
+        pattern_id: The pattern that was offered, if one was.
+        follows: Whether that agent was chosen; else it was the debugger.
+    """
+
+    agent: str
+    pattern_id: str | None
+    follows: bool
+
+
 def add_routing(
-    trace: TraceBuilder, chance: Random, started: int, request: str, learned: float, *, down: bool
-) -> Verdict:
+    trace: TraceBuilder,
+    chance: Random,
+    started: int,
+    request: str,
+    choice: Choice,
+    learned: float,
+    *,
+    down: bool,
+) -> tuple[float, Verdict]:
     """Add which agent was chosen for the request.
 
     Args:
@@ -39,22 +61,26 @@ def add_routing(
         chance: What decides.
         started: When, in ns since the epoch.
         request: What was asked.
+        choice: Who was chosen.
         learned: How far the team has learned, from 0 to 1: the cache is hit more often.
         down: Whether the services are slow just then.
 
     Returns:
-        A function that adds how the choice turned out.
+        How sure the router was, 0 to 1, and a function that adds how the choice turned out.
     """
     hit = chance.random() < 0.15 + 0.5 * learned
     took = round(chance.lognormvariate(6.2 if hit else 10.4, 0.5) * (3 if down else 1))  # us
     parts = {name: round(chance.uniform(0.55 + 0.15 * learned, 1), 4) for name, _ in _WEIGHTS}
     total = round(sum(parts[name] * weight for name, weight in _WEIGHTS), 4)
     identity = random_id(chance, started)
+    chosen_agent, other = (choice.agent, _DEBUGGER) if choice.follows else (_DEBUGGER, choice.agent)
+    patterned = choice.follows and choice.pattern_id is not None
     facts = {
         **parts, "id": identity, "look_id": random_id(chance, started), "user_request": request,
-        "selected_agent": "coder", "selection_reason": "its capabilities fit", "confidence_total": total,
-        "alternatives": [{"agent": "debugger", "confidence": round(total * 0.6, 4), "reason": "can repair"}],
-        "alternatives_count": 1, "routing_strategy": chosen(chance, _STRATEGIES), "cache_hit": hit,
+        "selected_agent": chosen_agent, "pattern_id": choice.pattern_id,
+        "selection_reason": "it worked before" if patterned else "its capabilities fit", "confidence_total": total,
+        "alternatives": [{"agent": other, "confidence": round(total * 0.6, 4), "reason": "could do it, too"}],
+        "alternatives_count": 1, "routing_strategy": "learned_pattern" if patterned else chosen(chance, _STRATEGIES), "cache_hit": hit,
         "cache_lookup_us": round(took * 0.1), "trigger_matching_us": round(took * 0.4),
         "confidence_scoring_us": round(took * 0.4), "started_ns": started, "duration_ns": took * 1000,
     }  # fmt: skip
@@ -72,13 +98,15 @@ def add_routing(
             }
             trace.put(Change.ROUTING_VALIDATION, validation_row(found, utc_text(moment)))
 
-    return verdict
+    return total, verdict
 
 
-def add_handover(trace: TraceBuilder, chance: Random, started: int, duration: int, *, failed: bool) -> None:
-    """Add that the coordinator has handed the task to the coding agent."""
+def add_handover(
+    trace: TraceBuilder, chance: Random, agent: str, started: int, duration: int, *, failed: bool
+) -> None:
+    """Add that the coordinator has handed the task to an agent."""
     facts = {
-        "id": random_id(chance, started), "source_agent": "coordinator", "target_agent": "coder",
+        "id": random_id(chance, started), "source_agent": "coordinator", "target_agent": agent,
         "transformation_reason": "the design is reviewed", "context_keys": ["plan", "design"],
         "context_size_bytes": chance.randint(2_000, 24_000), "success": int(not failed),
         "quality_score": None if failed else round(chance.uniform(0.7, 0.98), 4),
@@ -101,6 +129,7 @@ def add_hooks(
     now = utc_text(started + duration)
     trace.put(Change.HOOK, hook_columns(facts, execution, now))
     broken = chance.random() < 0.03
+    trace.flawed |= broken
     facts = {
         "id": random_id(chance, started), "parent_id": before, "hook_type": "PostToolUse", "tool_name": tool,
         "hook_script": "read_report.py", "started_ns": started + duration, "duration_ns": chance.randint(30, 260) * MS,
@@ -113,6 +142,7 @@ def add_hooks(
 def add_call(trace: TraceBuilder, chance: Random, started: int, *, down: bool) -> None:
     """Add a look into the knowledge service, which fails more often while a provider is down."""
     failed = chance.random() < (0.6 if down else 0.02)
+    trace.flawed |= failed
     duration = round(chance.lognormvariate(8.0 if failed else 4.2, 0.4)) * MS
     facts = {
         "id": random_id(chance, started), "service_name": "intelligence", "endpoint_path": "/api/rag/query",

@@ -4,9 +4,12 @@ from random import Random
 from typing import Any, Final
 
 from asp_telemetry.clock import utc_text
+from asp_telemetry.estimation.estimate import MAKER
 from asp_telemetry.sample.defects import add_defects
-from asp_telemetry.sample.surroundings import add_call, add_handover, add_hooks, add_routing
+from asp_telemetry.sample.patterns import PatternBook
+from asp_telemetry.sample.surroundings import Choice, add_call, add_handover, add_hooks, add_routing
 from asp_telemetry.sample.team import (
+    FLAWED_FILE,
     INCIDENT,
     MODEL_SWITCH,
     OLD_CODER,
@@ -29,8 +32,12 @@ from asp_telemetry.writer.facts import task_columns
 from asp_telemetry.writer.money import Money
 
 _TOKEN_MS: Final = 13  # about 75 output tokens a second
-_PER_UNIT: Final = {"latency_ms": 11_400, "tokens": 6_300, "api_cost_usd": 0.017}
+_RATES: Final = {"latency_ms": 11_400, "tokens": 6_300, "api_cost_usd": 0.017}
 """What the team expects of one unit of complexity."""
+_LEARNED_RATES: Final = {**_RATES, "api_cost_usd": 0.0134}
+"""What PROBE_AI expects of it since the repair, which has brought the prompt cache."""
+_REACH: Final = {"70": 0.2, "90": 0.33}
+"""How far the ranges of its estimates reach, as a share of the estimate."""
 _TIMEOUT: Final[Error] = ("timeout", "APITimeoutError", "Request timed out after 60 s")
 _GIVEN_UP: Final[Error] = (
     "error",
@@ -41,10 +48,19 @@ _ASSERTION: Final[Error] = ("error", "AssertionError", "test_totals failed: 41.9
 _LIMIT: Final[Error] = ("error", "RateLimitError", "429: too many requests for this minute")
 _SECOND: Final = 1_000 * MS
 _RELIEVED: Final = 0.06
+_FITTING: Final = 0.9
+_FOLLOWED: Final = 0.85
 
 
 def task_entries(
-    chance: Random, task_id: str, started: int, days_ago: int, money: Money, *, down: bool = False
+    chance: Random,
+    task_id: str,
+    started: int,
+    days_ago: int,
+    money: Money,
+    book: PatternBook,
+    *,
+    down: bool = False,
 ) -> list[Entry]:
     """Tell the life of one task.
 
@@ -54,25 +70,37 @@ def task_entries(
         started: When it begins, in ns since the epoch.
         days_ago: Which day of the story it is.
         money: What prices its answers.
+        book: What the router has learned so far; it learns from this task, too.
         down: Whether the provider of most models is down just then.
 
     Returns:
         What a store writes, lanes and positions apart.
     """
-    return _Life(chance, task_id, started, days_ago, money, down=down).entries()
+    return _Life(chance, task_id, started, days_ago, money, book, down=down).entries()
 
 
 class _Life:
     """Be one task while it is told."""
 
     def __init__(
-        self, chance: Random, task_id: str, started: int, days_ago: int, money: Money, *, down: bool
+        self,
+        chance: Random,
+        task_id: str,
+        started: int,
+        days_ago: int,
+        money: Money,
+        book: PatternBook,
+        *,
+        down: bool,
     ) -> None:
-        self._chance, self._days_ago, self._down = chance, days_ago, down
-        project = chance.choices(PROJECTS, [project.share for project in PROJECTS])[0]
+        self._chance, self._days_ago, self._down, self._book = chance, days_ago, down, book
+        self._project = project = chance.choices(PROJECTS, [project.share for project in PROJECTS])[0]
         self._type, self._request = chance.choice(project.requests)
         self._components = chance.sample(project.components, chance.choices((1, 2), (3, 2))[0])
         self._estimated = round(chance.triangular(4, 34, 12))
+        self._suspect = FLAWED_FILE if FLAWED_FILE in self._components else chance.choice(self._components)
+        sees = chance.random() < 0.45 + 0.5 * learned(days_ago)
+        self._said = self._suspect if sees else chance.choice(project.components)
         # Estimates come closer to the truth as the team learns.
         spread = 0.42 - 0.30 * learned(days_ago)
         self._actual = max(2, round(self._estimated * chance.lognormvariate(0.05, spread / 2)))
@@ -86,8 +114,11 @@ class _Life:
         """Tell it."""
         trace, chance = self._trace, self._chance
         task = SiteFacts("task", "task", "task", None, None, None)
-        routed = add_routing(
-            trace, chance, self._now, self._request, learned(self._days_ago), down=self._down
+        offer = self._book.offered(self._request)
+        follows = chance.random() < (_FOLLOWED if offer else _FITTING)
+        choice = Choice(self._project.agent, offer.id if offer else None, follows)
+        match, routed = add_routing(
+            trace, chance, self._now, self._request, choice, learned(self._days_ago), down=self._down
         )
         self._now += 180 * MS
         add_call(trace, chance, self._now, down=self._down)
@@ -104,9 +135,14 @@ class _Life:
         )  # fmt: skip
         self._describe(end)
         add_defects(
-            trace, chance, end, self._days_ago, self._actual, self._components, failed=self._error is not None
-        )
+            trace, chance, end, self._days_ago, self._actual, self._components, self._suspect, failed=self._error is not None
+        )  # fmt: skip
         routed(end, success=self._error is None)
+        if offer is not None:
+            self._book.went(
+                chance, trace, offer, end, match=match, used=follows, failed=self._error is not None
+            )
+        self._book.saw(chance, trace, self._project, self._request, end, self._days_ago)
         return trace.entries
 
     def _phase(self, phase: Phase) -> None:
@@ -120,7 +156,9 @@ class _Life:
             execution, began = trace.new_id(), self._now
             error = self._work(phase, agent, execution, iteration)
             if coding and iteration == 1:
-                add_handover(trace, chance, began, self._now - began, failed=error is not None)
+                add_handover(
+                    trace, chance, self._project.agent, began, self._now - began, failed=error is not None
+                )
             retries = 2 if error is _GIVEN_UP else int(chance.random() < 0.06)
             trace.add(
                 agent, agent, began, self._now - began + 15 * MS,
@@ -207,11 +245,27 @@ class _Life:
         )
         return OLD_CODER if before or relieved else (phase.provider, phase.model)
 
-    def _describe(self, end: int) -> None:
-        estimate: dict[str, Any] = {
-            name: round(self._estimated * rate * self._chance.lognormvariate(0, self._spread), 4)
-            for name, rate in _PER_UNIT.items()
+    def _estimate(self) -> tuple[dict[str, float], dict[str, Any]]:
+        """Return what the task is thought to take, and who thinks so: since the repair PROBE_AI, a person before."""
+        chance, by_probe = self._chance, self._days_ago < REPAIR
+        rates, spread = (_LEARNED_RATES, 0.7 * self._spread) if by_probe else (_RATES, self._spread)
+        told = {
+            name: self._estimated * rate * chance.lognormvariate(0, spread) for name, rate in rates.items()
         }
+        vector = {
+            "latency_ms": round(told["latency_ms"]), "tokens": round(told["tokens"]),
+            "api_cost_usd": round(told["api_cost_usd"], 4),
+        }  # fmt: skip
+        if not by_probe:
+            return vector, {}
+        ranges = {
+            name: {level: [value * (1 - reach), value * (1 + reach)] for level, reach in _REACH.items()}
+            for name, value in vector.items()
+        }
+        return vector, {"estimate": {"by": MAKER, "methods": dict.fromkeys(vector, "A"), "ranges": ranges}}
+
+    def _describe(self, end: int) -> None:
+        vector, made = self._estimate()
         phase = "Learning" if self._days_ago > 60 else "Shadow" if self._days_ago > 21 else "Autonomous"
         reviewed = self._chance.random() < 0.55
         corrected = reviewed and self._chance.random() < 0.45 * (1 - learned(self._days_ago))
@@ -220,14 +274,11 @@ class _Life:
             "task_type": self._type,
             "task_description": self._request,
             "estimated_complexity": self._estimated,
-            "estimated_cost_vector": {
-                "latency_ms": round(estimate["latency_ms"]), "tokens": round(estimate["tokens"]),
-                "api_cost_usd": estimate["api_cost_usd"],
-            },
+            "estimated_cost_vector": vector,
             "components_affected": self._components,
             "semantic_units": [{"unit": "SU-001", "description": self._request, "complexity": self._estimated}],
             "bootstrap_phase": phase,
-            "metadata": {"sample": True},
+            "metadata": {"sample": True, "error_prone_components": [self._said], **made},
         }  # fmt: skip
         self._trace.put(
             Change.TASK, task_columns(facts, self._trace.scope, utc_text(self._started - _SECOND))

@@ -15,16 +15,19 @@ INCIDENT: Final = 16
 """Days ago, a weekday at the latest three days before: a provider is down, and nobody falls back yet."""
 
 TAG: Final = "sample"
+PREFIX: Final = "SAMPLE-"
+"""How the ids of its tasks begin."""
 
 PEOPLE: Final = ("ana", "ben", "chloe", "deniz")
 FLAWED_FILE: Final = "src/payments/gateway.py"
 
 
 class Project(NamedTuple):
-    """Be one project: its name, how much of the work it gets, what it is made of, and what is asked of it."""
+    """Be one project: its name, how much of the work it gets, who does it, what it is made of, and what is asked of it."""
 
     name: str
     share: int
+    agent: str
     components: tuple[str, ...]
     requests: tuple[tuple[str, str], ...]
 
@@ -53,7 +56,7 @@ class Phase(NamedTuple):
 
 PROJECTS: Final = (
     Project(
-        "Checkout", 5,
+        "Checkout", 5, "payments_coder",
         (FLAWED_FILE, "src/payments/refunds.py", "src/cart/totals.py", "src/cart/vouchers.py"),
         (
             ("payments", "Refund an order in parts"),
@@ -63,7 +66,7 @@ PROJECTS: Final = (
         ),
     ),
     Project(
-        "Mobile-App", 3,
+        "Mobile-App", 3, "app_coder",
         ("app/session.py", "app/offline/sync.py", "app/screens/profile.py"),
         (
             ("authentication", "Let users sign in with a passkey"),
@@ -72,7 +75,7 @@ PROJECTS: Final = (
         ),
     ),
     Project(
-        "Data-Platform", 2,
+        "Data-Platform", 2, "data_engineer",
         ("etl/load_orders.py", "etl/schema.py", "reports/weekly.py"),
         (
             ("pipeline", "Load the orders of a day twice without doubling them"),

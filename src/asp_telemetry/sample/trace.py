@@ -44,11 +44,14 @@ class TraceBuilder:
 
     def __init__(self, chance: Random, started: int, scope: ScopeFacts, money: Money) -> None:
         self.root = random_id(chance, started)
+        self.started = started
         self.scope = scope
         self.entries: list[Entry] = []
         self.cost = 0.0
         """What it has cost so far, in USD."""
         self.tokens = 0
+        self.flawed = False
+        """Whether anything in it has failed."""
         self._high = int(self.root[:18].replace("-", ""), 16)
         self._chance = chance
         self._money = money
@@ -90,6 +93,7 @@ class TraceBuilder:
             prompt: What was asked.
         """
         execution = execution or self.new_id()
+        self.flawed |= error is not None
         values: list[Value] = []
         if site.kind == "agent":
             values.append(("Latency", milliseconds(duration), "ms", None, None, None))

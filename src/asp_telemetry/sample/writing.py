@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
 from asp_telemetry.database_url import absolute_database
 from asp_telemetry.sample.bootstrap import bootstrap_rows
+from asp_telemetry.sample.patterns import PatternBook
 from asp_telemetry.sample.task import task_entries
-from asp_telemetry.sample.team import DAYS, INCIDENT
+from asp_telemetry.sample.team import DAYS, INCIDENT, PREFIX
 from asp_telemetry.stores import open_store
 from asp_telemetry.writer.batch import Batch, Change, Checkpoint, Entry, Move
 from asp_telemetry.writer.money import Money
@@ -22,9 +23,17 @@ _SEED: Final = "asp-telemetry sample 1"
 _JOURNAL: Final = "import/sample"
 _LANE: Final = f"{_JOURNAL}/team"
 _WEEK: Final = 7
-_BATCHES: Final = DAYS // _WEEK + 1
+_WEEKS: Final = DAYS // _WEEK
+_BATCHES: Final = _WEEKS + 1
 _STEP: Final = 100  # positions per hour: more than a story has batches
 _NS: Final = 1_000_000_000
+
+
+class Store(Protocol):
+    """Be what a batch is written to."""
+
+    async def write(self, batch: Batch) -> object:
+        """Write it whole, or not at all."""
 
 
 async def write_sample_team(url: str, *, now: datetime | None = None) -> int:
@@ -50,7 +59,8 @@ async def write_sample_team(url: str, *, now: datetime | None = None) -> int:
         >>> first > 5_000, again
         (True, 0)
     """
-    store = open_store(absolute_database(url))
+    database = absolute_database(url)
+    store = open_store(database)
     await store.open()
     written = 0
     try:
@@ -59,17 +69,29 @@ async def write_sample_team(url: str, *, now: datetime | None = None) -> int:
         hour, done = divmod(before.position, _STEP)
         if not before.position:
             hour = int((now or datetime.now(UTC)).timestamp()) // 3600
-        for number, entries in enumerate(_batches(datetime.fromtimestamp(hour * 3600, UTC)), start=1):
-            if number <= done:
-                continue
-            after = Checkpoint(hour * _STEP + number, before.stored + len(entries), before.rejected)
-            await store.write(Batch(_placed(entries, after), [Move(_LANE, before.position, after)]))
-            before = after
-            written += len(entries)
+        now = datetime.fromtimestamp(hour * 3600, UTC)
+        book = PatternBook()
+        for number, entries in enumerate(_weeks(now, book), start=1):
+            if number > done:
+                before = await _write(store, entries, before, hour, number)
+                written += len(entries)
+        if done < _BATCHES:
+            await book.write(database)
+            measured = [Entry("", 0, 0, Change.BOOTSTRAP, row) for row in await bootstrap_rows(database, now)]
+            await _write(store, measured, before, hour, _BATCHES)
+            written += len(measured)
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
     return written
+
+
+async def _write(
+    store: Store, entries: list[Entry], before: Checkpoint, hour: int, number: int
+) -> Checkpoint:
+    after = Checkpoint(hour * _STEP + number, before.stored + len(entries), before.rejected)
+    await store.write(Batch(_placed(entries, after), [Move(_LANE, before.position, after)]))
+    return after
 
 
 def _placed(entries: list[Entry], after: Checkpoint) -> list[Entry]:
@@ -80,22 +102,22 @@ def _placed(entries: list[Entry], after: Checkpoint) -> list[Entry]:
     ]
 
 
-def _batches(now: datetime) -> Iterator[list[Entry]]:
-    """Yield the story week by week, and what was learned at its end."""
+def _weeks(now: datetime, book: PatternBook) -> Iterator[list[Entry]]:
+    """Yield the story week by week; what is learned from it is put down in the book."""
     money, today = Money(), now.replace(hour=0)
     incident = INCIDENT + max(0, (today - timedelta(days=INCIDENT)).weekday() - 4)
-    for week in range(_BATCHES - 1):
+    for week in range(_WEEKS):
         newest = DAYS - 1 - (week + 1) * _WEEK
         yield [
             entry
             for days_ago in range(newest + _WEEK, newest, -1)
-            for entry in _day(today, days_ago, now, money, incident=days_ago == incident)
+            for entry in _day(today, days_ago, now, money, book, incident=days_ago == incident)
         ]
-    measured = bootstrap_rows(Random(f"{_SEED} bootstrap"), int(now.timestamp()) * _NS)  # noqa: S311 - invents a story
-    yield [Entry("", 0, 0, Change.BOOTSTRAP, row) for row in measured]
 
 
-def _day(today: datetime, days_ago: int, now: datetime, money: Money, *, incident: bool) -> Iterator[Entry]:
+def _day(
+    today: datetime, days_ago: int, now: datetime, money: Money, book: PatternBook, *, incident: bool
+) -> Iterator[Entry]:
     day = today - timedelta(days=days_ago)
     chance = Random(f"{_SEED} {days_ago}")  # noqa: S311 - invents a story
     number = chance.randint(0, 1) if day.weekday() > 4 else chance.randint(3, 6)
@@ -106,6 +128,6 @@ def _day(today: datetime, days_ago: int, now: datetime, money: Money, *, inciden
             start = day + timedelta(hours=9, seconds=place * 1500)
         if start + timedelta(hours=1) > now:
             continue
-        task_id = f"SAMPLE-{day:%y%m%d}-{place + 1}"
+        task_id = f"{PREFIX}{day:%y%m%d}-{place + 1}"
         at = int(start.timestamp()) * _NS
-        yield from task_entries(Random(seed), task_id, at, days_ago, money, down=incident)  # noqa: S311 - invents a story
+        yield from task_entries(Random(seed), task_id, at, days_ago, money, book, down=incident)  # noqa: S311 - invents a story
