@@ -86,9 +86,10 @@ def any_database(
 
 
 @contextmanager
-def _empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+def fresh_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """Yield the URL of an empty database that several tests share."""
     if kind == "sqlite":
-        yield f"sqlite:///{folder}/sample.db"
+        yield f"sqlite:///{folder}/shared.db"
     else:
         with own_schema(request.getfixturevalue("postgres_server")) as url:
             yield url
@@ -96,7 +97,7 @@ def _empty(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def _kept_sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with _empty(request.param, request, tmp_path_factory.mktemp("sample")) as url:
+    with fresh_database(request.param, request, tmp_path_factory.mktemp("sample")) as url:
         make_with_example(url)
         asyncio.run(_write_team(url))
         yield url

@@ -59,13 +59,16 @@ ORDER BY decisions DESC, selected_agent NULLS FIRST;
 -- name: patterns
 SELECT
   pattern.id AS pattern_id, intent, agent, success_score, coalesce(offered, 0) AS offered, coalesce(used, 0) AS used,
-  coalesce(successes, 0) AS successes, coalesce(failures, 0) AS failures,
+  coalesce(successes, 0) AS successes, coalesce(partial_successes, 0) AS partial_successes,
+  coalesce(failures, 0) AS failures,
   average_match, average_variance, last_used_at
 FROM success_patterns AS pattern
 LEFT JOIN (
   SELECT
     pattern_id, count(*) AS offered, count(*) FILTER (WHERE used) AS used,
-    count(*) FILTER (WHERE used AND success) AS successes, count(*) FILTER (WHERE used AND NOT success) AS failures,
+    count(*) FILTER (WHERE used AND success) AS successes,
+    count(*) FILTER (WHERE used AND NOT success AND outcome = 'partial_success') AS partial_successes,
+    count(*) FILTER (WHERE used AND NOT success AND (outcome IS NULL OR outcome <> 'partial_success')) AS failures,
     CAST(sum(CAST(round(match_score * 1000000) AS bigint)) AS double precision) / nullif(count(match_score), 0) / 1000000
       AS average_match,
     CAST(sum(CAST(round(performance_variance * 1000000) AS bigint)) AS double precision) / nullif(count(performance_variance), 0) / 1000000

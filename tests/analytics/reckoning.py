@@ -457,13 +457,14 @@ class Reckoning:
                 count(row["success"] is True for row in used),
                 count(row["success"] is False for row in used),
             )
+            partly = count(row["success"] is False and row["outcome"] == "partial_success" for row in used)
             matches = [row["match_score"] for row in offers]
             variances = [
                 row["performance_variance"] for row in offers if row["performance_variance"] is not None
             ]
             rows.append(
                 {"pattern_id": str(pattern["id"]), "offered": len(offers), "used": len(used), "successes": good,
-                 "failures": bad,
+                 "partial_successes": partly, "failures": bad - partly,
                  "average_match": float(sum(matches) * 10**6) / len(matches) / 10**6 if matches else None,
                  "average_variance": float(sum(variances) * 10**6) / len(variances) / 10**6 if variances else None,
                  "use_rate": len(used) / len(offers) if offers else None,

@@ -150,6 +150,7 @@ def make(seed: int, most: int) -> Work:
     uses = some(
         pattern_id=one_of([uuid(0), uuid(1)]), correlation_id=around, user_request=always("q"), match_score=whole(10_000, 4),
         used=one_of([True, False]), success=flag, used_at=moment,
+        outcome=one_of([None, "success", "partial_success", "failure"]),
         performance_variance=maybe(whole(10**6, 4, -(10**6))),
     )  # fmt: skip
     measurements = some(

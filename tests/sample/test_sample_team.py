@@ -2,30 +2,51 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
 
 import anyio
 import pytest
 from stories import story
 
+from asp_telemetry.analytics import Analytics
+from asp_telemetry.bootstrap import Bootstrap
 from asp_telemetry.cli.app import run
 from asp_telemetry.cli.options import chosen_settings
 from asp_telemetry.errors import StoreUnavailableError
+from asp_telemetry.estimation import Estimator
+from asp_telemetry.learning import Patterns
 from asp_telemetry.sample import SAMPLE_DAYS, write_sample_team
 from asp_telemetry.stores.sqlite import SqliteStore
 from asp_telemetry.upkeep import open_upkeep
 from asp_telemetry.upkeep.doctor import examine
+from databases import SAMPLE_END, AnyDatabase, fresh_database
 
-NOW = datetime(2026, 11, 20, 17, 40, tzinfo=UTC)
+NOW = SAMPLE_END
+
+
+def make_team(url):
+    """Make a database with the team in it."""
+    anyio.run(open_upkeep(url).make)
+    anyio.run(lambda: write_sample_team(url, now=NOW))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def made(request, tmp_path_factory):
+    """Make the team once for all tests that only read."""
+    with fresh_database(request.param, request, tmp_path_factory.mktemp("team")) as url:
+        make_team(url)
+        yield url
 
 
 @pytest.fixture
-def team(any_database):
-    """Make a database with the team in it."""
-    anyio.run(open_upkeep(any_database.url).make)
-    started = perf_counter()
-    anyio.run(lambda: write_sample_team(any_database.url, now=NOW))
-    assert perf_counter() - started < 30
+def team(made, tmp_path):
+    """Give a database with the team in it, to look into."""
+    return AnyDatabase(made, tmp_path)
+
+
+@pytest.fixture
+def own_team(any_database):
+    """Make a database with the team in it, for a test that writes."""
+    make_team(any_database.url)
     return any_database
 
 
@@ -112,6 +133,66 @@ def test_a_provider_was_down_for_a_day(team):
     assert one(team, "SELECT count(*) FROM defect_log WHERE root_cause = 'one provider, and no fallback'") > 2
 
 
+def test_capabilities_were_measured_not_invented(team):
+    """What is recorded last is what `Bootstrap` measures: nothing of it is new, and the decision is the same."""
+    with Bootstrap.sync(team.url) as bootstrap:
+        found = bootstrap.status()
+        for row in found:
+            newest = bootstrap.history(row.capability, most=1)[0]
+            assert float(newest.value) == pytest.approx(row.value, abs=1e-4)
+            assert (newest.mode, newest.notes, newest.tasks_completed) == (
+                row.mode, row.notes, row.tasks_completed
+            )  # fmt: skip
+        modes = [row.mode for row in bootstrap.history("PROBE_AI")]
+    assert {"Learning", "Shadow", "Autonomous"} <= {*modes}
+    assert any(row.suggested_mode in {"Shadow", "Autonomous"} and row.alarm is None for row in found)
+    assert len({row.mode for row in found}) >= 2
+
+
+def test_the_bad_version_was_an_alarm(team):
+    """PROBE_AI was sent back in the weeks of the bad version, by a person, and came back since."""
+    with Bootstrap.sync(team.url) as bootstrap:
+        history = bootstrap.history("PROBE_AI")
+    backwards = [row for row in history if "decided by" in (row.notes or "")]
+    assert backwards
+    assert all(NOW - timedelta(days=45) < row.measured_at < NOW - timedelta(days=20) for row in backwards)
+    assert history[0].mode != "Learning"
+
+
+def test_tasks_can_be_estimated_from_it(team):
+    """Time and tokens follow complexity well enough for a regression, with ranges."""
+    with Estimator.sync(team.url) as estimator:
+        found = estimator.estimate(18)
+    for figure in ("latency_ms", "tokens"):
+        assert found[figure].method == "A"
+        assert len(found[figure].ranges) == 2
+
+
+def test_patterns_were_learned_and_used(team):
+    """Each kind of request has its pattern, whose counters are those of its uses."""
+    with Analytics.sync(team.url) as ask:
+        found = ask.pattern_effectiveness()
+    assert len(found) >= 8
+    assert all(row.used and row.successes and 0.5 < row.use_rate < 1 for row in found)
+    wrong = """SELECT count(*) FROM success_patterns AS pattern WHERE total_usage_count <>
+      (SELECT count(*) FROM pattern_usage_log AS log WHERE log.pattern_id = pattern.id AND used AND outcome IS NOT NULL)
+      OR success_count <> (SELECT count(*) FROM pattern_usage_log AS log WHERE log.pattern_id = pattern.id AND used AND success)"""
+    assert one(team, wrong) == 0
+
+
+def test_learning_goes_on_from_its_patterns(own_team):
+    """`patterns learn` adds to the patterns that are there, and logs no use a second time."""
+    uses = "SELECT count(*), sum(CASE WHEN success THEN 1 ELSE 0 END) FROM pattern_usage_log"
+    patterns = "SELECT agent, prompt_text FROM success_patterns WHERE agent <> 'debugger' ORDER BY 1, 2"
+    before = own_team.rows(patterns), own_team.rows(uses)
+    with Patterns.sync(own_team.url) as door:
+        found = door.learn()
+    assert found.uses == 0
+    assert found.merged > 100
+    # Where the router chose another agent, that one's way is a pattern of its own.
+    assert (own_team.rows(patterns), own_team.rows(uses)) == before
+
+
 def test_it_is_written_once(team):
     """Asked again, another day even, it writes nothing."""
     before = team.rows("SELECT count(*), sum(metric_value) FROM agent_cost_vector")
@@ -119,10 +200,10 @@ def test_it_is_written_once(team):
     assert team.rows("SELECT count(*), sum(metric_value) FROM agent_cost_vector") == before
 
 
-def test_it_comes_again_after_a_reset(team, capsys):
+def test_it_comes_again_after_a_reset(own_team, capsys):
     """`init --reset --with-sample-data` deletes it and writes it anew."""
     assert run(["init", "--reset", "--yes", "--with-sample-data"]) == 0
-    assert one(team, "SELECT count(*) FROM task_metadata") > 200
+    assert one(own_team, "SELECT count(*) FROM task_metadata") > 200
 
 
 def test_an_interruption_leaves_no_gap(sqlite_database, monkeypatch):
@@ -142,7 +223,9 @@ def test_an_interruption_leaves_no_gap(sqlite_database, monkeypatch):
         anyio.run(lambda: write_sample_team(sqlite_database.url, now=NOW))
     monkeypatch.undo()
     rest = anyio.run(lambda: write_sample_team(sqlite_database.url, now=NOW + timedelta(days=2)))
-    assert sum(written) + rest == len(story(NOW))
+    measured = one(sqlite_database, "SELECT count(*) FROM bootstrap_metrics")
+    assert sum(written) + rest == len(story(NOW)) + measured
+    assert one(sqlite_database, "SELECT count(*) FROM pattern_usage_log") > 100
 
 
 def _moment(value):

@@ -101,12 +101,13 @@ class PatternEffectiveness:
         offered: How often it was offered.
         used: How often it was used.
         successes: How often using it succeeded.
+        partial_successes: How often it ended well though something inside did not.
         failures: How often using it failed.
         average_match: Mean match score of the offers, from 0 to 1.
         average_variance: Mean of (actual - expected) / expected duration: above 0 it took longer.
         last_used_at: When it was last used, in UTC, whatever time the question is about.
         use_rate: Part of the offers that were used, from 0 to 1.
-        success_rate: Part of the uses with a known end that succeeded, from 0 to 1.
+        success_rate: Part of the uses with a known end that succeeded in all, from 0 to 1.
     """
 
     pattern_id: str
@@ -116,6 +117,7 @@ class PatternEffectiveness:
     offered: int
     used: int
     successes: int
+    partial_successes: int
     failures: int
     average_match: float | None
     average_variance: float | None
@@ -128,7 +130,7 @@ class PatternEffectiveness:
         set_derived(
             self,
             use_rate=share(self.used, self.offered),
-            success_rate=share(self.successes, self.successes + self.failures),
+            success_rate=share(self.successes, self.successes + self.partial_successes + self.failures),
         )
 
 

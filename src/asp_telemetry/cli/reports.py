@@ -140,7 +140,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         Table("selected", "Which agents were chosen", "router_quality_by_agent", ("selected_agent", *_ROUTER), always=False),
         Table(
             "patterns", "Learned patterns", "pattern_effectiveness",
-            ("intent", "agent", "offered", "used", "use_rate", "successes", "failures", "success_rate", "average_variance"), always=False,
+            ("intent", "agent", "offered", "used", "use_rate", "successes", "partial_successes", "failures", "success_rate", "average_variance"), always=False,
         ),
         Table("day", "Latency by day (UTC)", "latency_by_day", ("day", "measured", *_DURATIONS), always=False),
     ),
