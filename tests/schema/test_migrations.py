@@ -1,6 +1,7 @@
 """The migrator: one transaction per step, refusals in plain words, and many processes at once."""
 
 import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import aiosqlite
 import pytest
 
 from asp_telemetry.errors import MigrationError, StoreUnavailableError
-from asp_telemetry.migrations import Migration, Migrator, SqliteTarget, load_migrations
+from asp_telemetry.migrations import Migration, Migrator, SqliteTarget, files, load_migrations
 from asp_telemetry.migrations.sqlite import split_statements
 from asp_telemetry.resources import schema_directory
+from asp_telemetry.stores.sqlite_connection import open_database
 
 SPINE = load_migrations("sqlite")[0]
 MORE = Migration(
@@ -271,6 +273,29 @@ def test_checksums_do_not_depend_on_line_ends(tmp_path):
         text = Path(schema_directory("sqlite") / "migrations" / name).read_bytes()
         (tmp_path / name).write_bytes(text.replace(b"\n", b"\r\n"))
     assert load_migrations(folder=tmp_path)[0].checksum == SPINE.checksum
+
+
+@pytest.mark.parametrize("change", ["edited", "added"])
+def test_a_program_keeps_to_its_migrations_while_it_is_upgraded(tmp_path, monkeypatch, change):
+    """A running program opens its database again as before when an upgrade has replaced the files under it."""
+    shutil.copytree(schema_directory("sqlite"), tmp_path / "sqlite")
+    monkeypatch.setattr(files, "schema_directory", tmp_path.joinpath)
+
+    async def open_and_close():
+        opened = await open_database(tmp_path / "a.db")
+        await opened.connection.close()
+        return opened.summary.version_after
+
+    version = asyncio.run(open_and_close())
+    newest = max((tmp_path / "sqlite" / "migrations").glob("*.up.sql"))
+    if change == "edited":
+        newest.write_text(f"{newest.read_text()}-- said better\n")
+    else:
+        for way in ("up", "down"):
+            newest.with_name(f"{version + 1:04d}_later.{way}.sql").write_text("SELECT 1;")
+
+    assert asyncio.run(open_and_close()) == version
+    assert query(tmp_path / "a.db", "SELECT max(version) FROM schema_migrations") == [(version,)]
 
 
 def test_an_unfinished_statement_is_refused():

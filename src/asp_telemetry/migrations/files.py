@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Migration:
 def load_migrations(dialect: str = "sqlite", *, folder: Path | None = None) -> tuple[Migration, ...]:
     """Read all migrations of a dialect, in order, and refuse a set that has holes.
 
+    Those of the package are read once: a process keeps to what it has begun with when the files are replaced under it.
+
     Args:
         dialect: `"sqlite"` or `"postgres"`.
         folder: Where the files lie; the package's own when left out.
@@ -54,7 +56,19 @@ def load_migrations(dialect: str = "sqlite", *, folder: Path | None = None) -> t
         >>> load_migrations("sqlite")[0].label
         '0001_spine'
     """
-    folder = folder or schema_directory(dialect) / "migrations"
+    if folder is not None:
+        return _read(folder)
+    return _packaged(schema_directory(dialect) / "migrations")
+
+
+# An upgrade replaces the files while programs run. Read again when a database is opened anew, they would be newer than
+# the code in memory: it would refuse its own database as edited, or apply migrations that its statements do not know.
+@cache
+def _packaged(folder: Path) -> tuple[Migration, ...]:
+    return _read(folder)
+
+
+def _read(folder: Path) -> tuple[Migration, ...]:
     texts: dict[tuple[int, str], dict[str, str]] = {}
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(path.name)
