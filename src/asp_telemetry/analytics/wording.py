@@ -5,6 +5,7 @@ A part in braces stands for the part of that name, in the same file or among wha
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
@@ -36,7 +37,23 @@ def worded(statement: str, dialect: str) -> str:
         | load_statements(folder / f"{dialect}.sql")
         | load_statements(folder / f"{family}.sql")
     )
-    text = parts[name]
+    return with_parts(parts[name], parts)
+
+
+def with_parts(text: str, parts: Mapping[str, str]) -> str:
+    """Put in what stands behind each name in braces, until there is none left.
+
+    Args:
+        text: SQL with names in braces.
+        parts: What they stand for, which may have names in braces, too.
+
+    Raises:
+        KeyError: If a part is missing.
+
+    Example:
+        >>> with_parts("SELECT {usd}", {"usd": "sum({what})", "what": "metric_value"})
+        'SELECT sum(metric_value)'
+    """
     while _PART.search(text):
         text = _PART.sub(lambda found: parts[found[1]], text)
     return text
