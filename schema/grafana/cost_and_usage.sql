@@ -13,7 +13,7 @@ WHERE metric_type IN ('Tokens_In', 'Tokens_Out') AND {spent}
 
 -- name: cache_share
 SELECT
-  sum(metric_value) FILTER (WHERE metric_type = 'Tokens_Cache_Read')
+  coalesce(sum(metric_value) FILTER (WHERE metric_type = 'Tokens_Cache_Read'), 0)
     / nullif(sum(metric_value) FILTER (WHERE metric_type = 'Tokens_In'), 0) AS "Out of a cache"
 FROM agent_cost_vector
 WHERE metric_type IN ('Tokens_In', 'Tokens_Cache_Read') AND {spent}
@@ -75,7 +75,7 @@ ORDER BY 1, 2
   count(*) FILTER (WHERE metric_type = 'Tokens_In') AS "Model calls",
   sum(metric_value) FILTER (WHERE metric_type = 'Tokens_In') AS "Tokens in",
   sum(metric_value) FILTER (WHERE metric_type = 'Tokens_Out') AS "Tokens out",
-  sum(metric_value) FILTER (WHERE metric_type = 'Tokens_Cache_Read')
+  coalesce(sum(metric_value) FILTER (WHERE metric_type = 'Tokens_Cache_Read'), 0)
     / nullif(sum(metric_value) FILTER (WHERE metric_type = 'Tokens_In'), 0) AS "Out of a cache"
 FROM agent_cost_vector
 WHERE metric_type IN ('API_Cost', 'Tokens_In', 'Tokens_Out', 'Tokens_Cache_Read') AND {spent}

@@ -201,3 +201,11 @@ def test_the_dashboard_is_measured() -> None:
     assert len(figures(output, "overview, 30 days")) == 3
     for database in ("SQLite", "PostgreSQL"):
         assert f"{database}, overview, 30 days, median: " in output
+
+
+def test_grafana_is_measured() -> None:
+    """Every panel and list of the Grafana dashboards is asked, of a year, narrowed, and of the last 30 days."""
+    output = run("grafana.py")
+    assert len(figures(output, "cost-and-usage: Cost per completed task")) == 3
+    assert len(figures(output, "agents-and-router: Role")) == 3
+    assert "30 days, slowest" in output

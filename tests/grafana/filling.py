@@ -64,7 +64,7 @@ class Situation:
                 return f"'{_moment(self.since)}'"
             case "__timeTo", [""]:
                 return f"'{_moment(self.until)}'"
-            case ("__timeGroup" | "__timeGroupAlias"), [column, interval]:
+            case (("__timeGroup" | "__timeGroupAlias"), [column, interval]):
                 step = _seconds(interval.strip("'"))
                 alias = ' AS "time"' if name == "__timeGroupAlias" else ""
                 return f"floor(extract(epoch from {column})/{step})*{step}{alias}"

@@ -25,6 +25,7 @@ COMMANDS = {
     "tail": "asp_telemetry.cli.tail",
     "agents": "asp_telemetry.cli.agents",
     "export": "asp_telemetry.cli.export",
+    "grafana": "asp_telemetry.cli.grafana",
     "estimate": "asp_telemetry.cli.estimate",
     "bootstrap": "asp_telemetry.cli.bootstrap",
     "doctor": "asp_telemetry.cli.doctor",

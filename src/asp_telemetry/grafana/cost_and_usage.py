@@ -44,7 +44,7 @@ COST_AND_USAGE: Final = Dashboard(
             Panel("Cost by model", f"USD in each step, by model. {_UNKNOWN}", "bars", "cost_by_model_over_time", USD,
                   total=True),
             Panel(
-                "Tokens",
+                "Tokens over time",
                 "Tokens in each step. In is the whole input; what came out of a cache or went into one is part of it, as "
                 "reasoning is part of out: do not add them up.",
                 "lines", "tokens_over_time", total=True,

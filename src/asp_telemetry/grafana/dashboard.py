@@ -16,7 +16,12 @@ _TAG: Final = "asp-telemetry"
 _COLUMNS: Final = 24
 # That of Grafana 10.4; newer ones bring it up to date by themselves, older ones do not know the PostgreSQL plugin's id.
 _SCHEMA_VERSION: Final = 39
-_LISTS: Final[Mapping[str, str]] = {"project": "projects", "role": "roles", "model": "models", "user": "users"}
+_LISTS: Final[Mapping[str, str]] = {
+    "project": "projects",
+    "role": "roles",
+    "model": "models",
+    "user": "users",
+}
 _ON_LOAD, _ON_NEW_TIMES = 1, 2
 
 

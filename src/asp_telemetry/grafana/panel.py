@@ -167,7 +167,11 @@ class Panel:
             return {"alignValue": "left", "legend": legend, "mergeValues": True, "rowHeight": 0.8, "showValue": "auto",
                     "tooltip": {"mode": "single", "sort": "none"}}  # fmt: skip
         return {
-            "legend": {**legend, "displayMode": "table", "calcs": ["sum"] if self.total else ["lastNotNull", "max"]},
+            "legend": {
+                **legend,
+                "displayMode": "table",
+                "calcs": ["sum"] if self.total else ["lastNotNull", "max"],
+            },
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
 
