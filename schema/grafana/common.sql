@@ -4,16 +4,29 @@
 -- https://grafana.com/docs/grafana/latest/datasources/postgres/query-editor/#macros
 
 -- name: project
-('' = ANY (ARRAY[${project:sqlstring}]::text[]) OR project_id = ANY (ARRAY[${project:sqlstring}]::text[]))
+('' = ANY (ARRAY[${project:sqlstring}]::text[]) OR project_id = ANY ({chosen_projects}))
 
 -- name: role
-('' = ANY (ARRAY[${role:sqlstring}]::text[]) OR agent_role = ANY (ARRAY[${role:sqlstring}]::text[]))
+('' = ANY (ARRAY[${role:sqlstring}]::text[]) OR agent_role = ANY ({chosen_roles}))
 
 -- name: model
-('' = ANY (ARRAY[${model:sqlstring}]::text[]) OR llm_model = ANY (ARRAY[${model:sqlstring}]::text[]))
+('' = ANY (ARRAY[${model:sqlstring}]::text[]) OR llm_model = ANY ({chosen_models}))
 
 -- name: user
-('' = ANY (ARRAY[${user:sqlstring}]::text[]) OR user_id = ANY (ARRAY[${user:sqlstring}]::text[]))
+('' = ANY (ARRAY[${user:sqlstring}]::text[]) OR user_id = ANY ({chosen_users}))
+
+-- Grafana writes \" for a double quote, as MySQL would have it.
+-- name: chosen_projects
+ARRAY(SELECT replace(name, '\"', '"') FROM unnest(ARRAY[${project:sqlstring}]::text[]) AS names (name))
+
+-- name: chosen_roles
+ARRAY(SELECT replace(name, '\"', '"') FROM unnest(ARRAY[${role:sqlstring}]::text[]) AS names (name))
+
+-- name: chosen_models
+ARRAY(SELECT replace(name, '\"', '"') FROM unnest(ARRAY[${model:sqlstring}]::text[]) AS names (name))
+
+-- name: chosen_users
+ARRAY(SELECT replace(name, '\"', '"') FROM unnest(ARRAY[${user:sqlstring}]::text[]) AS names (name))
 
 -- name: spent
 $__timeFilter(timestamp) AND {project} AND {user} AND {role} AND {model}
@@ -23,7 +36,7 @@ $__timeFilter(timestamp) AND {project} AND {user} AND {role}
 
 -- name: project_of_task
 ('' = ANY (ARRAY[${project:sqlstring}]::text[])
-    OR task_id IN (SELECT task_id FROM task_metadata WHERE project_id = ANY (ARRAY[${project:sqlstring}]::text[])))
+    OR task_id IN (SELECT task_id FROM task_metadata WHERE project_id = ANY ({chosen_projects})))
 
 -- name: executed
 $__timeFilter(started_at) AND {user} AND {role} AND {project_of_task}

@@ -53,7 +53,8 @@ class Situation:
         if form != "sqlstring":
             # Without a format a single value has been quoted by some versions of the plugin and not by others.
             raise NotGrafanaError(f"{found[0]} is quoted differently by versions of Grafana; use :sqlstring")
-        return ",".join("'" + value.replace("'", "''") + "'" for value in values)
+        # Yes, the double quote, too: sqlStringFormatter in @grafana/scenes.
+        return ",".join("'" + value.replace("'", "''").replace('"', '\\"') + "'" for value in values)
 
     def _macro(self, found: re.Match[str]) -> str:
         name, arguments = found[1], [each.strip(" ") for each in found[2].split(",")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from grafana_asking import SHIPPED, Questioner, asking, panels, situation, variables
+from grafana_asking import NOW, SHIPPED, Questioner, asking, panels, situation, variables
 
 from asp_telemetry.resources import schema_directory
 from postgres import Server
@@ -127,6 +127,29 @@ async def test_choices_add_up_to_all(grafana: Questioner, variable: str) -> None
     each = {name: await cost(name) for name in names}
     assert sum(each.values()) == await cost()
     assert await cost(*names[:2]) == each[names[0]] + each[names[1]]
+
+
+@pytest.mark.parametrize(
+    "name", ["O'Brien", 'a "quoted" name', "back\\slash", '\\"', "a, b", "$1 {x}", "<b>"]
+)
+async def test_any_name_can_be_chosen(grafana: Questioner, name: str) -> None:
+    """Whatever a project, role, model and user are called, who chooses them gets their costs, and theirs alone."""
+    transaction = grafana.connection.transaction()
+    await transaction.start()
+    try:
+        await grafana.connection.execute(
+            "INSERT INTO agent_cost_vector (timestamp, task_id, project_id, user_id, agent_role, llm_model, metric_type, "
+            "metric_value, metric_unit) VALUES ($2, 'T', $1, $1, $1, $1, 'API_Cost', 0.0123, 'USD')",
+            name,
+            NOW,
+        )
+        for variable in ("project", "role", "model", "user"):
+            (row,) = await grafana.panel("Cost", "cost-and-usage", **{variable: [name]})
+            assert row["Cost"] == Decimal("0.0123")
+            (row,) = await grafana.panel("Cost", "cost-and-usage", **{variable: [f"not {name}"]})
+            assert row["Cost"] is None
+    finally:
+        await transaction.rollback()
 
 
 async def test_nothing_to_show_is_no_error(postgres_url: str) -> None:
