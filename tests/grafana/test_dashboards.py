@@ -44,6 +44,23 @@ def test_dashboards_can_stand_side_by_side():
         assert "id" not in each  # Grafana's own number; with one an import would replace what has it
 
 
+def test_they_are_of_a_version_that_grafana_reads():
+    """Grafana 10.4 and all that came since read this version of the format, and have all kinds of panels by themselves."""
+    for dashboard in SHIPPED.values():
+        assert dashboard["schemaVersion"] == 39
+        assert {panel["type"] for panel in dashboard["panels"]} <= {
+            "row",
+            "stat",
+            "timeseries",
+            "table",
+            "state-timeline",
+        }
+        for panel in panels(dashboard):
+            (target,) = panel["targets"]
+            assert (target["rawQuery"], target["editorMode"]) == (True, "code")
+            assert ";" not in target["rawSql"]  # one statement: of several Grafana draws only the first
+
+
 @dashboards
 def test_panels_have_places_of_their_own(dashboard):
     """Ids are unique, nothing overlaps, nothing sticks out of the 24 columns, and rows of panels leave no hole."""

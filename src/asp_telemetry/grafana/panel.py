@@ -162,7 +162,7 @@ class Panel:
             }
         if self.shape == "table":
             return {"cellHeight": "sm", "showHeader": True}
-        legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
+        legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
         if self.shape == "states":
             return {"alignValue": "left", "legend": legend, "mergeValues": True, "rowHeight": 0.8, "showValue": "auto",
                     "tooltip": {"mode": "single", "sort": "none"}}  # fmt: skip
