@@ -3,14 +3,32 @@
 -- name: day
 execution_date
 
--- name: usd
-sum(metric_value)
+-- PostgreSQL groups by hashing, in no order, and finds times by their index.
+-- name: upto_role
 
--- name: ms
-sum(round(metric_value, 6))
+-- name: upto_model
+
+-- name: upto_project
+
+-- name: upto_user
+
+-- name: on_these_days
+true
+
+-- name: exact_usd
+metric_value
+
+-- name: exact_ms
+round(metric_value, 6)
+
+-- name: whole
+round(metric_value)
+
+-- name: usd
+sum({exact_usd})
 
 -- name: average
-CAST(sum(round(duration_ms, 6)) * 1000000 AS double precision) / nullif(count(duration_ms), 0) / 1000000
+CAST(sum(round(duration, 6)) * 1000000 AS double precision) / nullif(count(duration), 0) / 1000000
 
 -- name: parts
 unnest(task.components_affected) AS part (value)

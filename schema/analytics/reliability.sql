@@ -21,25 +21,32 @@ ORDER BY count(*) FILTER (WHERE status IN ('error', 'timeout', 'abandoned')) DES
   kind NULLS FIRST, name, agent_role NULLS FIRST;
 
 -- name: agents
-SELECT placed.*, cost_usd
-FROM (
-  SELECT agent_role, {outcomes}, {durations}
+WITH runs AS NOT MATERIALIZED (
+  SELECT agent_role, status, duration_ms AS duration
+  FROM execution_traces
+  WHERE kind = 'agent' AND {executed}
+), counted AS MATERIALIZED (
+  SELECT
+    agent_role, {outcomes}, {counts}, CAST(sum(count(*)) OVER (ORDER BY agent_role) AS bigint) - count(*) AS before
+  FROM runs
+  GROUP BY agent_role
+), placed AS NOT MATERIALIZED (
+  SELECT duration, row_number() OVER (ORDER BY agent_role, duration NULLS LAST) AS place FROM runs
+), {picked}, spent AS (
+  SELECT agent_role, sum(cost_usd) AS cost_usd
   FROM (
-    SELECT agent_role, status, duration_ms,
-      row_number() OVER (PARTITION BY agent_role ORDER BY duration_ms NULLS LAST) AS place,
-      count(duration_ms) OVER (PARTITION BY agent_role) AS total
-    FROM execution_traces
-    WHERE kind = 'agent' AND {executed}
-  ) AS runs
+    SELECT agent_role, {usd} AS cost_usd
+    FROM agent_cost_vector
+    WHERE metric_type = 'API_Cost' AND {at_that_time} AND {project} AND {user} AND {role}
+    GROUP BY {upto_role} agent_role
+  ) AS parts
   GROUP BY agent_role
-) AS placed
-LEFT JOIN (
-  SELECT agent_role, {usd} AS cost_usd
-  FROM agent_cost_vector
-  WHERE metric_type = 'API_Cost' AND timestamp >= :since AND timestamp < :until AND {project} AND {user} AND {role}
-  GROUP BY agent_role
-) AS spent ON spent.agent_role = placed.agent_role
-ORDER BY placed.agent_role NULLS FIRST;
+)
+SELECT
+  counted.agent_role, executions, in_progress, successes, errors, timeouts, cancelled, abandoned, {durations}, cost_usd
+FROM counted {percentiles}
+LEFT JOIN spent ON spent.agent_role = counted.agent_role
+ORDER BY counted.agent_role NULLS FIRST;
 
 -- name: errors
 SELECT
@@ -63,37 +70,47 @@ WHERE status = 'in_progress' AND {executed}
 ORDER BY started_at, correlation_id;
 
 -- name: endpoints
-SELECT
-  service_name AS service, http_method AS method, endpoint_path AS path, count(*) AS calls,
-  count(*) FILTER (WHERE success) AS successes,
-  count(*) FILTER (WHERE error_type = 'timeout') AS timeouts,
-  coalesce(sum(retry_count), 0) AS retries,
-  max(started_at) FILTER (WHERE NOT success) AS last_failure_at,
-  {durations}
-FROM (
-  SELECT service_name, endpoint_path, http_method, success, error_type, retry_count, duration_ms, started_at,
-    row_number() OVER (PARTITION BY service_name, endpoint_path, http_method ORDER BY duration_ms NULLS LAST) AS place,
-    count(duration_ms) OVER (PARTITION BY service_name, endpoint_path, http_method) AS total
+WITH runs AS NOT MATERIALIZED (
+  SELECT
+    service_name AS service, http_method AS method, endpoint_path AS path, success, error_type, retry_count, started_at,
+    duration_ms AS duration
   FROM endpoint_calls AS inside
   WHERE started_at >= :since AND started_at < :until AND {in_traces}
-) AS placed
-GROUP BY service_name, endpoint_path, http_method
-ORDER BY service_name, endpoint_path, http_method;
+), counted AS MATERIALIZED (
+  SELECT
+    service, method, path, count(*) AS calls,
+    count(*) FILTER (WHERE success) AS successes,
+    count(*) FILTER (WHERE error_type = 'timeout') AS timeouts,
+    coalesce(sum(retry_count), 0) AS retries,
+    max(started_at) FILTER (WHERE NOT success) AS last_failure_at,
+    {counts}, CAST(sum(count(*)) OVER (ORDER BY service, method, path) AS bigint) - count(*) AS before
+  FROM runs
+  GROUP BY service, method, path
+), placed AS NOT MATERIALIZED (
+  SELECT duration, row_number() OVER (ORDER BY service, method, path, duration NULLS LAST) AS place FROM runs
+), {picked}
+SELECT service, method, path, calls, successes, timeouts, retries, last_failure_at, {durations}
+FROM counted {percentiles}
+ORDER BY service, path, method;
 
 -- name: hooks
-SELECT
-  hook_type, tool_name,
-  count(*) FILTER (WHERE status <> 'in_progress') AS runs,
-  count(*) FILTER (WHERE success) AS successes,
-  count(*) FILTER (WHERE status = 'timeout') AS timeouts,
-  max(started_at) AS last_started_at,
-  {durations}
-FROM (
-  SELECT hook_type, tool_name, status, success, duration_ms, started_at,
-    row_number() OVER (PARTITION BY hook_type, tool_name ORDER BY duration_ms NULLS LAST) AS place,
-    count(duration_ms) OVER (PARTITION BY hook_type, tool_name) AS total
+WITH runs AS NOT MATERIALIZED (
+  SELECT hook_type, tool_name, status, success, started_at, duration_ms AS duration
   FROM hook_executions AS inside
   WHERE started_at >= :since AND started_at < :until AND {in_traces}
-) AS placed
-GROUP BY hook_type, tool_name
+), counted AS MATERIALIZED (
+  SELECT
+    hook_type, tool_name,
+    count(*) FILTER (WHERE status <> 'in_progress') AS runs,
+    count(*) FILTER (WHERE success) AS successes,
+    count(*) FILTER (WHERE status = 'timeout') AS timeouts,
+    max(started_at) AS last_started_at,
+    {counts}, CAST(sum(count(*)) OVER (ORDER BY hook_type, tool_name) AS bigint) - count(*) AS before
+  FROM runs
+  GROUP BY hook_type, tool_name
+), placed AS NOT MATERIALIZED (
+  SELECT duration, row_number() OVER (ORDER BY hook_type, tool_name, duration NULLS LAST) AS place FROM runs
+), {picked}
+SELECT hook_type, tool_name, runs, successes, timeouts, last_started_at, {durations}
+FROM counted {percentiles}
 ORDER BY hook_type, tool_name NULLS FIRST;

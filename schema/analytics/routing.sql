@@ -5,9 +5,6 @@
   count(*) AS decisions,
   CAST(sum(CAST(total_routing_time_us AS bigint)) AS double precision) / nullif(count(total_routing_time_us), 0)
     AS average_us,
-  min(total_routing_time_us) FILTER (WHERE place = (timed * 50 + 99) / 100) AS p50_us,
-  min(total_routing_time_us) FILTER (WHERE place = (timed * 95 + 99) / 100) AS p95_us,
-  min(total_routing_time_us) FILTER (WHERE place = (timed * 99 + 99) / 100) AS p99_us,
   max(total_routing_time_us) AS max_us,
   count(*) FILTER (WHERE total_routing_time_us > 100000) AS over_target,
   count(*) FILTER (WHERE cache_hit) AS cache_hits,
@@ -28,32 +25,43 @@
   CAST(sum(CAST(round(prediction_error * 1000000) AS bigint)) AS double precision) / nullif(count(prediction_error), 0) / 1000000
     AS prediction_error,
   CAST(sum(CAST(round(abs(prediction_error) * 1000000) AS bigint)) AS double precision) / nullif(count(prediction_error), 0) / 1000000
-    AS absolute_prediction_error
+    AS absolute_prediction_error,
+  count(total_routing_time_us) AS measured
 
 -- name: decided
 FROM router_performance_metrics AS inside
 WHERE metric_type = 'routing_decision' AND measured_at >= :since AND measured_at < :until AND {in_traces}
 
 -- name: by_strategy
-SELECT selection_strategy AS strategy, {quality}
-FROM (
-  SELECT *,
-    row_number() OVER (PARTITION BY selection_strategy ORDER BY total_routing_time_us NULLS LAST) AS place,
-    count(total_routing_time_us) OVER (PARTITION BY selection_strategy) AS timed
+WITH counted AS MATERIALIZED (
+  SELECT
+    selection_strategy, {quality}, CAST(sum(count(*)) OVER (ORDER BY selection_strategy) AS bigint) - count(*) AS before
   {decided}
-) AS placed
-GROUP BY selection_strategy
+  GROUP BY selection_strategy
+), placed AS NOT MATERIALIZED (
+  SELECT
+    total_routing_time_us AS duration,
+    row_number() OVER (ORDER BY selection_strategy, total_routing_time_us NULLS LAST) AS place
+  {decided}
+), {picked}
+SELECT selection_strategy AS strategy, p50.duration AS p50_us, p95.duration AS p95_us, p99.duration AS p99_us, counted.*
+FROM counted {percentiles}
 ORDER BY decisions DESC, selection_strategy NULLS FIRST;
 
 -- name: by_agent
-SELECT selected_agent, {quality}
-FROM (
-  SELECT *,
-    row_number() OVER (PARTITION BY selected_agent ORDER BY total_routing_time_us NULLS LAST) AS place,
-    count(total_routing_time_us) OVER (PARTITION BY selected_agent) AS timed
+WITH counted AS MATERIALIZED (
+  SELECT
+    selected_agent, {quality}, CAST(sum(count(*)) OVER (ORDER BY selected_agent) AS bigint) - count(*) AS before
   {decided}
-) AS placed
-GROUP BY selected_agent
+  GROUP BY selected_agent
+), placed AS NOT MATERIALIZED (
+  SELECT
+    total_routing_time_us AS duration,
+    row_number() OVER (ORDER BY selected_agent, total_routing_time_us NULLS LAST) AS place
+  {decided}
+), {picked}
+SELECT p50.duration AS p50_us, p95.duration AS p95_us, p99.duration AS p99_us, counted.*
+FROM counted {percentiles}
 ORDER BY decisions DESC, selected_agent NULLS FIRST;
 
 -- name: patterns

@@ -4,14 +4,36 @@
 -- name: day
 substr(timestamp, 1, 10)
 
--- name: usd
-sum(CAST(round(metric_value * 10000000000) AS INTEGER))
+-- Of idx_cost_metric_time, what stands behind the metric and before the named column.
+-- name: upto_role
+substr(timestamp, 1, 10),
 
--- name: ms
-sum(CAST(round(metric_value * 1000000) AS INTEGER))
+-- name: upto_model
+{upto_role} agent_role, agent_version,
+
+-- name: upto_project
+{upto_model} llm_model, llm_provider,
+
+-- name: upto_user
+{upto_project} project_id,
+
+-- name: on_these_days
+substr(timestamp, 1, 10) BETWEEN substr(:since, 1, 10) AND substr(:until, 1, 10)
+
+-- name: exact_usd
+CAST(round(metric_value * 10000000000) AS INTEGER)
+
+-- name: exact_ms
+CAST(round(metric_value * 1000000) AS INTEGER)
+
+-- name: whole
+CAST(round(metric_value) AS INTEGER)
+
+-- name: usd
+sum({exact_usd})
 
 -- name: average
-CAST(sum(CAST(round(duration_ms * 1000000) AS INTEGER)) AS REAL) / count(duration_ms) / 1000000
+CAST(sum(CAST(round(duration * 1000000) AS INTEGER)) AS REAL) / count(duration) / 1000000
 
 -- name: parts
 json_each(task.components_affected) AS part

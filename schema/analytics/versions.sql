@@ -1,15 +1,20 @@
 -- What one version of an agent did, to be held against another; both databases understand it.
 
 -- name: list
-SELECT
-  agent_role, agent_version AS version, count(*) AS runs, min(timestamp) AS first_run_at, max(timestamp) AS last_run_at
-FROM agent_cost_vector
-WHERE metric_type = 'Latency' AND timestamp >= :since AND timestamp < :until AND {project} AND {user} AND {role}
-GROUP BY agent_role, agent_version
-ORDER BY agent_role, last_run_at DESC, agent_version NULLS FIRST;
+SELECT agent_role, version, sum(runs) AS runs, min(first_run_at) AS first_run_at, max(last_run_at) AS last_run_at
+FROM (
+  SELECT
+    agent_role, agent_version AS version, count(*) AS runs, min(timestamp) AS first_run_at,
+    max(timestamp) AS last_run_at
+  FROM agent_cost_vector
+  WHERE metric_type = 'Latency' AND {at_that_time} AND {project} AND {user} AND {role}
+  GROUP BY {upto_role} agent_role, agent_version
+) AS parts
+GROUP BY agent_role, version
+ORDER BY agent_role, last_run_at DESC, version NULLS FIRST;
 
 -- name: of_version
-agent_role = :agent_role AND agent_version IN (:before, :after) AND timestamp >= :since AND timestamp < :until
+agent_role = :agent_role AND agent_version IN (:before, :after) AND {at_that_time}
   AND {project} AND {user}
 
 -- name: tasks

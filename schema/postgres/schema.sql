@@ -155,7 +155,7 @@ CREATE INDEX idx_cost_timestamp ON agent_cost_vector (timestamp DESC);
 CREATE INDEX idx_cost_role_metric_timestamp ON agent_cost_vector (agent_role, metric_type, timestamp DESC);
 CREATE INDEX idx_cost_execution_date ON agent_cost_vector (execution_date DESC);
 CREATE INDEX idx_cost_correlation ON agent_cost_vector (correlation_id);
-CREATE INDEX idx_cost_metric_timestamp ON agent_cost_vector (metric_type, timestamp);
+CREATE INDEX idx_cost_metric_time ON agent_cost_vector (metric_type, timestamp);
 CREATE INDEX idx_cost_metadata ON agent_cost_vector USING gin (metadata jsonb_path_ops);
 
 CREATE TABLE defect_log (

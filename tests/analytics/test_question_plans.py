@@ -116,6 +116,17 @@ def test_questions_about_costs_are_answered_without_the_table(year: AnyDatabase)
         name
         for name, plan in found.items()
         if year.is_sqlite
-        and not any("USING COVERING INDEX idx_cost_metric_timestamp" in line for line in plan)
+        and not any("USING COVERING INDEX idx_cost_metric_time" in line for line in plan)
     ]
     assert uncovered == []
+
+
+def test_costs_are_added_up_in_the_order_of_the_index(year: AnyDatabase) -> None:
+    """SQLite, which groups by sorting, sorts sums of costs and never their rows; PostgreSQL hashes."""
+    sorted_rows = []
+    for name, plan in plans(year).items():
+        read = [place for place, line in enumerate(plan) if "idx_cost_metric_time" in line]
+        if year.is_sqlite and name.startswith(("costs.", "versions.list")):
+            assert len(read) == 1, name
+            sorted_rows += [name for line in plan[read[0] + 1 :][:1] if "TEMP B-TREE" in line]
+    assert sorted_rows == []

@@ -233,7 +233,7 @@ def test_documented_indexes_exist(database, table, wanted):
         "SELECT name, partial FROM pragma_index_list(?)", (table,)
     ).fetchall():
         columns = [
-            row[0]
+            row[0] or "(expression)"
             for row in database.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,))
         ]
         if not partial or wanted == "correlation_id started_at":
