@@ -115,8 +115,7 @@ def test_questions_about_costs_are_answered_without_the_table(year: AnyDatabase)
     uncovered = [
         name
         for name, plan in found.items()
-        if year.is_sqlite
-        and not any("USING COVERING INDEX idx_cost_metric_time" in line for line in plan)
+        if year.is_sqlite and not any("USING COVERING INDEX idx_cost_metric_time" in line for line in plan)
     ]
     assert uncovered == []
 
