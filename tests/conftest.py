@@ -15,7 +15,7 @@ from asp_telemetry.recorder.process import has_other_threads
 from asp_telemetry.testing import capture
 from asp_telemetry.threads import running_threads
 
-pytest_plugins = ["browser", "databases", "postgres"]
+pytest_plugins = ["browser", "postgres", "databases"]
 
 
 class Recorded:
