@@ -58,7 +58,7 @@ async def test_axes_and_values_have_units(page: Page, address: str) -> None:
     ticks = (
         "y: chart.scales.y.ticks.map((tick) => tick.label), x: chart.scales.x.ticks.map((tick) => tick.label)"
     )
-    assert "$5" in (await of_chart(page, "line", ticks))["y"]
+    assert "$10" in (await of_chart(page, "line", ticks))["y"]
     assert "20 %" in (await of_chart(page, "bar", ticks))["y"]
     assert "1 M" in (await of_chart(page, "lying", ticks))["x"]
     assert "10 s" in (await of_chart(page, "fit", ticks))["y"]
