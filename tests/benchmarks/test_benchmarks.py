@@ -198,7 +198,7 @@ def test_questions_are_measured() -> None:
 def test_the_dashboard_is_measured() -> None:
     """How long the overview takes is shown for both databases, over HTTP."""
     output = run("dashboard.py")
-    assert len(figures(output, "overview, 30 days")) == 3
+    assert len(figures(output, "overview, 30 days")) == 4
     for database in ("SQLite", "PostgreSQL"):
         assert f"{database}, overview, 30 days, median: " in output
 
