@@ -49,9 +49,14 @@ FROM counted {percentiles}
 ORDER BY model NULLS FIRST, provider NULLS FIRST;
 
 -- name: in_all
+WITH runs AS NOT MATERIALIZED (
+  SELECT metric_value AS duration
+  FROM agent_cost_vector
+  WHERE metric_type = 'Latency' AND {measured}
+), counted AS MATERIALIZED (
+  SELECT {counts}, 0 AS before FROM runs
+), placed AS NOT MATERIALIZED (
+  SELECT duration, row_number() OVER (ORDER BY duration) AS place FROM runs
+), {picked}
 SELECT {durations}
-FROM (
-  SELECT duration_ms, row_number() OVER (ORDER BY duration_ms) AS place, count(*) OVER () AS total
-  FROM (SELECT metric_value AS duration_ms FROM agent_cost_vector
-    WHERE metric_type = 'Latency' AND {measured}) AS runs
-) AS placed;
+FROM counted {percentiles};
