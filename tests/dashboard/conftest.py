@@ -23,7 +23,7 @@ HOSTILE = "<script>alert(1)</script>"
 NAMES = {
     "agent_role", "task_id", "subtask_id", "project_id", "user_id", "llm_model", "llm_provider", "name", "task_type",
     "task_description", "error_type", "error_message", "component_path", "description", "selected_agent", "agent",
-    "environment", "release", "tool_name", "service_name", "endpoint_path", "agent_version", "source_agent", "target_agent",
+    "environment", "release", "tool_name", "service_name", "endpoint_path", "source_agent", "target_agent",
     "transformation_reason", "selection_reason", "user_request", "intent", "primary_agent", "error_message_pattern",
     "prompt_text",
 }  # fmt: skip
