@@ -14,18 +14,45 @@ import pytest
 from accessibility import AXE, barriers
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from serving_pages import served
+from sites import HOSTILE, PARTS, Site, make_hostile, site
 
+from asp_telemetry.cli.app import run
 from asp_telemetry.dashboard.app import ROUTES, create_app
 from asp_telemetry.upkeep import open_upkeep
 from browser import Complaints, looks_at_pages
-from conftest import HOSTILE, PARTS, Site
 
 pytestmark = looks_at_pages
 
 PAGES = [route.name for route in ROUTES if route.name not in PARTS]  # type: ignore[attr-defined]
-NAMELESS: set[str] = set()
+NAMELESS = {"bootstrap"}
 """Pages that show no names of the user's."""
 WIDEST = "document.documentElement.scrollWidth"
+
+
+@pytest.fixture(scope="module")
+def sample_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the sample data."""
+    path = tmp_path_factory.mktemp("sample") / "sample.db"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("ASP_JOURNAL_DIR", str(path.parent / "journals"))
+        assert run(["init", "--with-sample-data", "--database", f"sqlite:///{path}"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def sample_site(sample_database: Path) -> Iterator[Site]:
+    """Serve the sample data."""
+    with site(sample_database) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def hostile_site(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Serve the sample data with a script in front of each name."""
+    path = tmp_path_factory.mktemp("hostile") / "hostile.db"
+    make_hostile(sample_database, path)
+    with site(path) as found:
+        yield found
 
 
 async def test_sample_data_leaves_no_page_empty(page: Page, sample_site: Site) -> None:
