@@ -4,6 +4,9 @@
 
   const SHAPES = ["circle", "triangle", "rect", "rectRot", "star", "cross"];
   const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3], [1, 3]];
+  // As formatting.py writes times: from so many ms on in units of so many ms.
+  const TIMES = [[172800000, 86400000, "d"], [7200000, 3600000, "h"], [120000, 60000, "min"], [1000, 1000, "s"]];
+  const ROUND_TIMES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3, 1.8e6, 3.6e6, 7.2e6, 14.4e6, 21.6e6, 43.2e6, 86.4e6];
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const drawn = new Map();
@@ -32,8 +35,8 @@
       case "share":
         return `${plain(value * 100, digits)} %`;
       case "ms":
-        if (size >= 60000) return `${plain(value / 60000, digits)} min`;
-        return size >= 1000 ? `${plain(value / 1000, digits)} s` : `${plain(value, digits)} ms`;
+        for (const [least, length, name] of TIMES) if (size >= least) return `${plain(value / length, digits)} ${name}`;
+        return size === 0 ? "0" : `${plain(value, digits)} ms`;
       case "tokens":
         if (size >= 1e6) return `${plain(value / 1e6, digits)} M`;
         return size >= 1e4 ? `${plain(value / 1e3, digits)} k` : plain(value, digits);
@@ -63,6 +66,11 @@
       ticks: { color: look.text, maxRotation: 45, autoSkipPadding: 16 },
     };
     if (dates) found.ticks.maxRotation = 0;
+    // Powers of ten are no round numbers of minutes.
+    if (numbers && axis.unit === "ms")
+      found.afterDataLimits = (one) => {
+        one.options.ticks.stepSize = ROUND_TIMES.find((step) => (one.max - Math.min(one.min, 0)) / step <= 8);
+      };
     if (numbers) found.ticks.callback = (value) => told(value, axis.unit);
     else
       found.ticks.callback = function (value) {
