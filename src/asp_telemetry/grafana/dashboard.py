@@ -14,7 +14,8 @@ DATA_SOURCE_UID: Final = "asp-telemetry"
 
 _TAG: Final = "asp-telemetry"
 _COLUMNS: Final = 24
-# That of Grafana 10.4; newer ones bring it up to date by themselves, older ones do not know the PostgreSQL plugin's id.
+# That of Grafana 10.4; newer ones bring it up to date by themselves. The PostgreSQL plugin has its id since 10.2.3:
+# https://github.com/grafana/grafana/pull/77444
 _SCHEMA_VERSION: Final = 39
 _LISTS: Final[Mapping[str, str]] = {
     "project": "projects",
