@@ -1,15 +1,13 @@
 """The door to bootstrap learning: measures what agents have learned, records it over time, and changes modes."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
+from asp_telemetry.analytics.blocking import Blocking
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.bootstrap.capability import CAPABILITIES, MODES, Capability, Mode
 from asp_telemetry.bootstrap.decision import decide
@@ -27,8 +25,6 @@ from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import Change
 
 _MOST_RECORDED = 1_000
-
-T = TypeVar("T")
 
 
 class Bootstrap:
@@ -175,26 +171,12 @@ class Bootstrap:
         return measured(capability, reading, decide(capability, reading, history)), reading, history
 
 
-class SyncBootstrap:
+class SyncBootstrap(Blocking):
     """Measure what agents have learned, with `with`; `Bootstrap.sync()` makes it. Each method does what `Bootstrap`'s does."""
 
     def __init__(self, bootstrap: Bootstrap) -> None:
+        super().__init__(bootstrap)
         self._bootstrap = bootstrap
-        self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._portal = self._stack.enter_context(start_blocking_portal())
-        self._stack.enter_context(self._portal.wrap_async_context_manager(self._bootstrap))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Disconnect, and end the thread."""
-        self._portal = None
-        self._stack.close()
 
     def status(self) -> Rows[Measurement]:
         """Measure every capability now, and record nothing; see `Bootstrap.status`."""
@@ -211,9 +193,3 @@ class SyncBootstrap:
     def history(self, capability: str, *, most: int = 100) -> Rows[Recorded]:
         """Return what was recorded of a capability; see `Bootstrap.history`."""
         return self._answer(partial(self._bootstrap.history, capability, most=most))
-
-    def _answer(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._portal is None:
-            raise RuntimeError("Bootstrap.sync() was asked outside of its `with` block; ask inside it")
-        answer: T = self._portal.call(question)
-        return answer

@@ -38,6 +38,7 @@ class Measurement:
         period_start: The end of the first task measured; None where there is none.
         period_end: The end of the last.
         recorded: Whether this measurement was recorded; one that says nothing new is not.
+        unit: The unit of the value and the target.
     """
 
     capability: str
@@ -58,6 +59,7 @@ class Measurement:
     period_start: datetime | None
     period_end: datetime | None
     recorded: bool = False
+    unit: str = "%"
 
     def says_nothing_new(self, newest: Recorded | None) -> bool:
         """Tell whether the same was recorded last time.

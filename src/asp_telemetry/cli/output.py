@@ -104,12 +104,18 @@ def duration(milliseconds: float) -> str:
     """Write a duration for people.
 
     Example:
-        >>> duration(950), duration(72_500), duration(7_200_000)
-        ('950 ms', '72.5 s', '2.0 h')
+        >>> duration(950), duration(72_500), duration(2_700_000), duration(7_200_000)
+        ('950 ms', '72.5 s', '45.0 min', '2.0 h')
     """
     if milliseconds < 1_000:
         return f"{milliseconds:.0f} ms"
-    return f"{milliseconds / 1000:.1f} s" if milliseconds < 600_000 else f"{milliseconds / 3_600_000:.1f} h"
+    if milliseconds < 600_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return (
+        f"{milliseconds / 60_000:.1f} min"
+        if milliseconds < 7_200_000
+        else f"{milliseconds / 3_600_000:,.1f} h"
+    )
 
 
 def printable(text: str) -> str:

@@ -27,7 +27,7 @@ from asp_telemetry.cli.options import (
     chosen_period,
     chosen_settings,
 )
-from asp_telemetry.cli.output import print_json, print_table
+from asp_telemetry.cli.output import counted, print_json, print_table
 from asp_telemetry.cli.reports import REPORTS, Door, Table
 from asp_telemetry.errors import ConfigurationError, EstimationError
 from asp_telemetry.estimation import Estimator
@@ -168,7 +168,7 @@ def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None) -> No
         right=[place for place, name in enumerate(columns) if is_number(type(rows[0]), name)],
     )
     if len(shown) < len(rows):
-        print(f" and {len(rows) - len(shown):,} more rows: --limit 0 shows all")
+        print(f" and {counted(len(rows) - len(shown), 'more row')}: --limit 0 shows all")
     print()
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 import orjson
@@ -24,6 +24,9 @@ from asp_telemetry.cli.options import (
 )
 from asp_telemetry.cli.output import duration, printable
 from asp_telemetry.errors import ConfigurationError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from datetime import date
 
 _LONGEST_PAUSE = 30.0
 
@@ -121,9 +124,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False, soft_wrap=True)
+        self._day: date | None = None
 
     def __call__(self, found: Iterable[SeenExecution]) -> None:
         for execution in found:
+            day = (execution.completed_at or execution.started_at).date()
+            if day != self._day:
+                self._day = day
+                self._console.print(f"{day} (UTC)", style="bold")
             self._console.print(self._line(execution))
 
     def _line(self, execution: SeenExecution) -> Text:

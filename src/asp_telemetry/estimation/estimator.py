@@ -1,15 +1,14 @@
 """The door to estimating: reads finished tasks out of a database, and tells afterwards how an estimate did."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import Self, TypedDict, Unpack
 
 import orjson
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from asp_telemetry.analytics.blocking import Blocking
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.clock import now_text
 from asp_telemetry.database_url import absolute_database
@@ -30,8 +29,6 @@ MOST_TASKS = 1_000
 """How many finished tasks are learned from: the newest, because how agents work changes."""
 
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
-
-T = TypeVar("T")
 
 
 class Filters(TypedDict, total=False):
@@ -188,26 +185,12 @@ class Estimator:
         await write_facts(self._url, Change.TASK, [task_columns(facts, NO_SCOPE, now_text())])
 
 
-class SyncEstimator:
+class SyncEstimator(Blocking):
     """Estimate what tasks will take, with `with`; `Estimator.sync()` makes it. Each method does what `Estimator`'s does."""
 
     def __init__(self, estimator: Estimator) -> None:
+        super().__init__(estimator)
         self._estimator = estimator
-        self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._portal = self._stack.enter_context(start_blocking_portal())
-        self._stack.enter_context(self._portal.wrap_async_context_manager(self._estimator))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Disconnect, and end the thread."""
-        self._portal = None
-        self._stack.close()
 
     def finished_tasks(self, **filters: Unpack[Filters]) -> Rows[FinishedTask]:
         """Return the tasks to learn from; see `Estimator.finished_tasks`."""
@@ -237,9 +220,3 @@ class SyncEstimator:
     def store(self, task_id: str, estimated: Estimate) -> None:
         """Store an estimate as the task's; see `Estimator.store`."""
         self._answer(partial(self._estimator.store, task_id, estimated))
-
-    def _answer(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._portal is None:
-            raise RuntimeError("Estimator.sync() was asked outside of its `with` block; ask inside it")
-        answer: T = self._portal.call(question)
-        return answer
