@@ -69,10 +69,6 @@ class Bootstrap:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Disconnect; another question connects again."""
         await self._reader.close()
 
     async def status(self) -> Rows[Measurement]:

@@ -2,6 +2,7 @@
 
 from itertools import cycle
 
+import anyio.to_thread
 from starlette.requests import Request
 
 from asp_telemetry.analytics import Analytics, Rows
@@ -14,14 +15,13 @@ _SQLITE_READERS = 3
 
 
 class Readers:
-    """Hold the analytics of one database, and what estimates and measures from it.
+    """Hold the analytics of one database, and what estimates from it.
 
     Args:
         url: The database, as `database_url.absolute_database` returns it.
 
     Attributes:
         estimator: Estimates tasks.
-        bootstrap: Measures capabilities.
 
     Raises:
         ConfigurationError: If the URL cannot be used, or its driver is not installed.
@@ -31,7 +31,7 @@ class Readers:
         self._all = [Analytics(url) for _ in range(_SQLITE_READERS if is_sqlite(url) else 1)]
         self._turns = cycle(self._all)
         self.estimator = Estimator(url)
-        self.bootstrap = Bootstrap(url)
+        self._url = url
 
     def next(self) -> Analytics:
         """Return the analytics whose turn it is; connections are made with the first question."""
@@ -42,7 +42,11 @@ class Readers:
         for one in self._all:
             await one.close()
         await self.estimator.close()
-        await self.bootstrap.close()
+
+    def measured(self) -> Rows[Measurement]:
+        """Measure every capability, over a connection of this call's own; nothing is recorded."""
+        with Bootstrap.sync(self._url) as bootstrap:
+            return bootstrap.status()
 
 
 def ask(request: Request) -> Analytics:
@@ -72,4 +76,5 @@ async def bootstrap_status(request: Request) -> Rows[Measurement]:
         request: What is being answered.
     """
     readers: Readers = request.app.state.readers
-    return await readers.bootstrap.status()
+    # Of thousands of tasks it takes a second: in a thread, so that others are answered meanwhile.
+    return await anyio.to_thread.run_sync(readers.measured)

@@ -18,6 +18,7 @@ from asp_telemetry.dashboard.formatting import NOTHING, number
 from asp_telemetry.dashboard.rendering import render
 from asp_telemetry.dashboard.tables import Column, Table, at, marked, numbers, tabled
 
+_SHOWN: Final = 200
 _SIGNS: Final = {"lower_is_better": "at most", "higher_is_better": "at least"}
 
 
@@ -107,6 +108,7 @@ def _histories(recorded: Rows[RecordedMeasurement]) -> list[History]:
     by_name: dict[str, list[RecordedMeasurement]] = {}
     for row in recorded:
         by_name.setdefault(row.capability, []).append(row)
+    by_name = {name: rows[-_SHOWN:] for name, rows in by_name.items()}
     known = [one.name for one in CAPABILITIES]
     ordered = sorted(by_name, key=lambda name: (known.index(name) if name in known else len(known), name))
     return [History(name, _chart(by_name[name]), _recorded(name, by_name[name])) for name in ordered]
