@@ -66,6 +66,8 @@ class Complaints:
     def expect(self, status: int) -> None:
         """Let the console tell that a page was answered with an error, as the browser does by itself."""
         self._expected.append(f"the server responded with a status of {status}")
+        # htmx says so in its own words as well.
+        self._expected.append(f"Response Status Error Code {status} from")
 
     def watch(self, page: Page) -> None:
         page.on("console", self._console)
