@@ -11,12 +11,6 @@ import typer
 
 from asp_telemetry.errors import ConfigurationError
 
-HostOption = Annotated[
-    str, typer.Option("--host", help="The address; one that other machines can reach needs a token.")
-]
-PortOption = Annotated[
-    int, typer.Option("--port", min=0, max=65535, help="The port; 0 for any that is free.")
-]
 TokenFileOption = Annotated[
     Path | None,
     typer.Option(

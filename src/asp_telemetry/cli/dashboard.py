@@ -2,8 +2,8 @@
 
 import typer
 
-from asp_telemetry.cli.browsing import HostOption, OpenOption, PortOption, TokenFileOption, browse
-from asp_telemetry.cli.options import DatabaseOption, DbPathOption, chosen_settings
+from asp_telemetry.cli.browsing import OpenOption, TokenFileOption, browse
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, HostOption, PortOption, chosen_settings
 
 
 def register(app: typer.Typer) -> None:

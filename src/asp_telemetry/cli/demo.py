@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import anyio
 import typer
 
-from asp_telemetry.cli.browsing import HostOption, OpenOption, PortOption, TokenFileOption, browse
-from asp_telemetry.cli.options import chosen_settings
+from asp_telemetry.cli.browsing import OpenOption, TokenFileOption, browse
+from asp_telemetry.cli.options import HostOption, PortOption, chosen_settings
 from asp_telemetry.cli.progress import showing
 from asp_telemetry.sample import write_sample_team
 from asp_telemetry.upkeep import open_upkeep

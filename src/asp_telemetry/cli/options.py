@@ -54,6 +54,12 @@ ModelOption = Annotated[
 UserOption = Annotated[
     str | None, typer.Option("--user", metavar="NAME", help="Only this user.", show_default=False)
 ]
+HostOption = Annotated[
+    str, typer.Option("--host", help="The address; one that other machines can reach needs a token.")
+]
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="The port; 0 for any that is free.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 _MOST_DAYS = 36_500
