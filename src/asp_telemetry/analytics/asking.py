@@ -1,6 +1,6 @@
 """Lets a question be written once and asked in two ways: awaited of `Analytics`, without `await` of `SyncAnalytics`."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -38,7 +38,7 @@ class Questions:
 class Direct(Protocol):
     """Be a face that answers without `await`."""
 
-    def answer(self, question: Callable[[Any], Awaitable[R]]) -> R:
+    def answer(self, question: Callable[[Any], Coroutine[Any, Any, R]]) -> R:
         """Answer a question of `Analytics`."""
 
 

@@ -89,7 +89,7 @@ async def export_tables(
         ...     return written.tables[0].rows
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     anyio.run(rows, folder)
-        78
+        91
     """
     wanted, span = chosen_tables(tables), span or Span()
     paths = {table.name: folder / f"{table.name}.{form}" for table in wanted}
