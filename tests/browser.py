@@ -69,6 +69,10 @@ class Complaints:
         # htmx says so in its own words as well.
         self._expected.append(f"Response Status Error Code {status} from")
 
+    def expect_silence(self) -> None:
+        """Let the console tell that nobody answers any more, as browser and htmx do."""
+        self._expected += ["net::ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError"]
+
     def watch(self, page: Page) -> None:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.told.append(f"page error: {error}"))
@@ -86,7 +90,7 @@ class Complaints:
 
     def _failed(self, request: Request) -> None:
         # A page that is left ends the requests that it was waiting for.
-        if request.failure != "net::ERR_ABORTED":
+        if request.failure not in {"net::ERR_ABORTED", *self._expected}:
             self.told.append(f"request failed: {request.url} {request.failure}")
 
 

@@ -233,6 +233,18 @@ async def test_live_rows_come_and_go(page: Page, live_site: Site, tmp_path: Path
         assert agent.wait(30) == 0
 
 
+async def test_what_was_live_stays_when_nobody_answers(
+    page: Page, sample_database: Path, complaints: Complaints
+) -> None:
+    """A dashboard that has been stopped leaves its last state on the page, which says since when it is old."""
+    complaints.expect_silence()
+    with site(sample_database) as gone:
+        await page.goto(gone.address)
+        before = await page.locator("#live").inner_text()
+    await expect(page.locator("#live-state")).to_contain_text("Not read anew since 20")
+    assert await page.locator("#live").inner_text() == before
+
+
 async def test_names_are_text_on_every_page(page: Page, hostile_site: Site) -> None:
     """A project, role, task, model, user, error or component that is named like a script is shown as it is written."""
     page.on("dialog", lambda dialog: pytest.fail(f"a name was run: {dialog.message}"))
