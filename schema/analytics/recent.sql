@@ -29,13 +29,14 @@ JOIN (
   GROUP BY root_id
 ) AS whole ON whole.root_id = begun.root_id
 LEFT JOIN (
+  -- No condition on the metric: SQLite would read all costs there are, instead of those of the few traces.
   SELECT
     root_id, {usd} FILTER (WHERE metric_type = 'API_Cost') AS cost_usd,
     sum(CAST(round(metric_value) AS bigint)) FILTER (WHERE metric_type = 'Tokens_In') AS tokens_in,
     sum(CAST(round(metric_value) AS bigint)) FILTER (WHERE metric_type = 'Tokens_Out') AS tokens_out
   FROM execution_traces AS spender
   JOIN agent_cost_vector AS spent ON spent.correlation_id = spender.correlation_id
-  WHERE root_id IN (SELECT root_id FROM begun) AND metric_type IN ('API_Cost', 'Tokens_In', 'Tokens_Out')
+  WHERE root_id IN (SELECT root_id FROM begun)
   GROUP BY root_id
 ) AS paid ON paid.root_id = begun.root_id
 ORDER BY started_at DESC, begun.correlation_id DESC;
