@@ -37,25 +37,25 @@ started_at >= :since AND started_at < :until AND {user} AND {role} AND {project_
   count(*) AS held, count(duration) AS measured, {average} AS average_ms, max(duration) AS max_ms
 
 -- name: picked
-picked AS MATERIALIZED (
-  SELECT place, duration
-  FROM placed
-  WHERE place IN (
-    SELECT before + (measured * percent + 99) / 100
-    FROM counted CROSS JOIN (SELECT 50 AS percent UNION ALL SELECT 90 UNION ALL SELECT 95 UNION ALL SELECT 99) AS percents
-    WHERE measured > 0
-  )
+ranked AS MATERIALIZED (
+  SELECT before, percent, before + (measured * percent + 99) / 100 AS place
+  FROM counted CROSS JOIN (SELECT 50 AS percent UNION ALL SELECT 90 UNION ALL SELECT 95 UNION ALL SELECT 99) AS percents
+  WHERE measured > 0
+), few AS MATERIALIZED (
+  SELECT place, duration FROM placed WHERE place IN (SELECT place FROM ranked)
+), picked AS MATERIALIZED (
+  SELECT
+    before AS behind, min(duration) FILTER (WHERE percent = 50) AS p50, min(duration) FILTER (WHERE percent = 90) AS p90,
+    min(duration) FILTER (WHERE percent = 95) AS p95, min(duration) FILTER (WHERE percent = 99) AS p99
+  FROM ranked JOIN few ON few.place = ranked.place
+  GROUP BY before
 )
 
 -- name: percentiles
-LEFT JOIN picked AS p50 ON measured > 0 AND p50.place = before + (measured * 50 + 99) / 100
-LEFT JOIN picked AS p90 ON measured > 0 AND p90.place = before + (measured * 90 + 99) / 100
-LEFT JOIN picked AS p95 ON measured > 0 AND p95.place = before + (measured * 95 + 99) / 100
-LEFT JOIN picked AS p99 ON measured > 0 AND p99.place = before + (measured * 99 + 99) / 100
+LEFT JOIN picked ON behind = before
 
 -- name: durations
-  measured, average_ms, p50.duration AS p50_ms, p90.duration AS p90_ms, p95.duration AS p95_ms, p99.duration AS p99_ms,
-  max_ms
+  measured, average_ms, p50 AS p50_ms, p90 AS p90_ms, p95 AS p95_ms, p99 AS p99_ms, max_ms
 
 -- name: outcomes
   count(*) FILTER (WHERE status <> 'in_progress') AS executions,

@@ -8,10 +8,6 @@ execution_date
 
 -- name: upto_model
 
--- name: upto_project
-
--- name: upto_user
-
 -- name: on_these_days
 true
 

@@ -44,7 +44,7 @@ WITH counted AS MATERIALIZED (
     row_number() OVER (ORDER BY selection_strategy, total_routing_time_us NULLS LAST) AS place
   {decided}
 ), {picked}
-SELECT selection_strategy AS strategy, p50.duration AS p50_us, p95.duration AS p95_us, p99.duration AS p99_us, counted.*
+SELECT selection_strategy AS strategy, p50 AS p50_us, p95 AS p95_us, p99 AS p99_us, counted.*
 FROM counted {percentiles}
 ORDER BY decisions DESC, selection_strategy NULLS FIRST;
 
@@ -60,7 +60,7 @@ WITH counted AS MATERIALIZED (
     row_number() OVER (ORDER BY selected_agent, total_routing_time_us NULLS LAST) AS place
   {decided}
 ), {picked}
-SELECT p50.duration AS p50_us, p95.duration AS p95_us, p99.duration AS p99_us, counted.*
+SELECT p50 AS p50_us, p95 AS p95_us, p99 AS p99_us, counted.*
 FROM counted {percentiles}
 ORDER BY decisions DESC, selected_agent NULLS FIRST;
 

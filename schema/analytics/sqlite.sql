@@ -4,18 +4,12 @@
 -- name: day
 substr(timestamp, 1, 10)
 
--- Of idx_cost_metric_time, what stands behind the metric and before the named column.
+-- What stands before the asked columns in idx_cost_metric_time, behind the metric.
 -- name: upto_role
 substr(timestamp, 1, 10),
 
 -- name: upto_model
 {upto_role} agent_role, agent_version,
-
--- name: upto_project
-{upto_model} llm_model, llm_provider,
-
--- name: upto_user
-{upto_project} project_id,
 
 -- name: on_these_days
 substr(timestamp, 1, 10) BETWEEN substr(:since, 1, 10) AND substr(:until, 1, 10)

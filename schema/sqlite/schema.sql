@@ -70,9 +70,9 @@ CREATE INDEX idx_cost_timestamp ON agent_cost_vector (timestamp DESC);
 CREATE INDEX idx_cost_role_metric_timestamp ON agent_cost_vector (agent_role, metric_type, timestamp DESC);
 CREATE INDEX idx_cost_execution_date ON agent_cost_vector (execution_date DESC);
 CREATE INDEX idx_cost_correlation ON agent_cost_vector (correlation_id);
--- Answers questions about costs without the table, and adds up in its order; the last four columns are only carried along.
+-- Answers questions about costs without the table, and adds up in its order; the last five columns are only carried along.
 CREATE INDEX idx_cost_metric_time ON agent_cost_vector (metric_type, substr(timestamp, 1, 10), agent_role, agent_version,
-  llm_model, llm_provider, project_id, user_id, nested, timestamp, metric_value, task_id);
+  llm_model, llm_provider, timestamp, project_id, user_id, nested, metric_value, task_id);
 
 -- One defect: where it was put in and where it was taken out.
 CREATE TABLE defect_log (
