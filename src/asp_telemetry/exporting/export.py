@@ -83,13 +83,13 @@ async def export_tables(
     Example:
         >>> import anyio, tempfile
         >>> from asp_telemetry.sample import write_sample_team
-        >>> async def rows(folder):
+        >>> async def files(folder):
         ...     await write_sample_team(f"sqlite:///{folder}/a.db")
-        ...     written = await export_tables(f"sqlite:///{folder}/a.db", Path(folder), tables=["bootstrap_metrics"])
-        ...     return written.tables[0].rows
+        ...     await export_tables(f"sqlite:///{folder}/a.db", Path(folder), tables=["bootstrap_metrics"])
+        ...     return [path.name for path in Path(folder).glob("*.csv")]
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     anyio.run(rows, folder)
-        91
+        ...     anyio.run(files, folder)
+        ['bootstrap_metrics.csv']
     """
     wanted, span = chosen_tables(tables), span or Span()
     paths = {table.name: folder / f"{table.name}.{form}" for table in wanted}
