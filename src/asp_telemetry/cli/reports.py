@@ -108,7 +108,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         ),
         Table(
             "history", "What was recorded, over time", "bootstrap_history",
-            ("measured_at", "capability", "mode", "metric", "value", "target", "on_target", "notes"), always=False,
+            ("measured_at", "capability", "mode", "value", "target", "notes"), always=False,
         ),
     ),
     "probe": (
