@@ -66,7 +66,7 @@ ORDER BY decisions DESC, selected_agent NULLS FIRST;
 
 -- name: patterns
 SELECT
-  pattern.id AS pattern_id, intent, agent, success_score, coalesce(offered, 0) AS offered, coalesce(used, 0) AS used,
+  pattern.id AS pattern_id, intent, prompt_text AS template, agent, success_score, coalesce(offered, 0) AS offered, coalesce(used, 0) AS used,
   coalesce(successes, 0) AS successes, coalesce(partial_successes, 0) AS partial_successes,
   coalesce(failures, 0) AS failures,
   average_match, average_variance, last_used_at

@@ -463,7 +463,7 @@ class Reckoning:
                 row["performance_variance"] for row in offers if row["performance_variance"] is not None
             ]
             rows.append(
-                {"pattern_id": str(pattern["id"]), "offered": len(offers), "used": len(used), "successes": good,
+                {"pattern_id": str(pattern["id"]), "template": pattern["prompt_text"], "offered": len(offers), "used": len(used), "successes": good,
                  "partial_successes": partly, "failures": bad - partly,
                  "average_match": float(sum(matches) * 10**6) / len(matches) / 10**6 if matches else None,
                  "average_variance": float(sum(variances) * 10**6) / len(variances) / 10**6 if variances else None,

@@ -183,7 +183,7 @@ def make(seed: int, most: int) -> Work:
             "hook_executions": hooks,
             "router_performance_metrics": decisions,
             "success_patterns": [
-                {"id": uuid(n), "source_correlation_id": uuid(n), "intent": "fix", "keywords": [], "agent": "debugger",
+                {"id": uuid(n), "source_correlation_id": uuid(n), "intent": "fix", "keywords": [], "agent": "debugger", "prompt_text": [None, "fix <name>"][n],
                  "routing_strategy": "explicit", "hook_sequence": "[]", "endpoint_pattern": "[]"}
                 for n in range(2)
             ],

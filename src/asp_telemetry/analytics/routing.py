@@ -96,6 +96,7 @@ class PatternEffectiveness:
     Attributes:
         pattern_id: Its id.
         intent: What it is for.
+        template: What was asked, without values and secrets; None if that is not known.
         agent: The agent that it leads to.
         success_score: How clear the success was that it comes from, from 0 to 1.
         offered: How often it was offered.
@@ -112,6 +113,7 @@ class PatternEffectiveness:
 
     pattern_id: str
     intent: str
+    template: str | None
     agent: str
     success_score: float | None
     offered: int

@@ -55,11 +55,13 @@ def _effectiveness(caption: str, rows: list[PatternEffectiveness]) -> Table:
     return tabled(
         caption,
         rows,
+        Column("Asked", lambda row: text(row.template)),
         Column("Intent", lambda row: row.intent),
         Column("Agent", lambda row: row.agent),
         numbers("Times offered", lambda row: number(row.offered)),
         numbers("Used", lambda row: share(row.use_rate)),
         numbers("Succeeded", lambda row: number(row.successes)),
+        numbers("In part", lambda row: number(row.partial_successes)),
         numbers("Failed", lambda row: number(row.failures)),
         numbers("Success rate", lambda row: share(row.success_rate)),
         numbers("Match", lambda row: share(row.average_match)),
@@ -77,12 +79,17 @@ def _chart(rows: list[PatternEffectiveness]) -> BarChart | None:
         [f"{row.intent}, {row.agent}" for row in rows],
         [
             Series("Succeeded", [row.successes for row in rows]),
+            Series("Succeeded in part", [row.partial_successes for row in rows]),
             Series("Failed", [row.failures for row in rows]),
-            Series("Not used, or not known", [row.offered - row.successes - row.failures for row in rows]),
+            Series("Not used, or not known", [_open(row) for row in rows]),
         ],
         stacked=True,
         horizontal=True,
     )
+
+
+def _open(row: PatternEffectiveness) -> int:
+    return row.offered - row.successes - row.partial_successes - row.failures
 
 
 def _chains(rows: Rows[ChainingPattern]) -> Table:
