@@ -1,6 +1,8 @@
 """What the dashboard's pages show over HTTP is what the analytics answer, on both databases."""
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +20,7 @@ from asp_telemetry.dashboard.formatting import day, duration, money, number, sha
 from asp_telemetry.dashboard.pages.bootstrap import percent
 from asp_telemetry.dashboard.pages.routing import microseconds, signed
 from asp_telemetry.estimation import Estimator
+from asp_telemetry.estimation.student import _special
 from asp_telemetry.upkeep import open_upkeep
 from databases import SAMPLE_END, AnyDatabase
 
@@ -272,6 +275,16 @@ def test_a_task_that_does_not_fit_can_be_left_out(site: Site) -> None:
     assert task_id not in {point["name"] for point in drawn}
 
 
+def test_without_scipy_a_sentence_says_what_to_install(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page stands, says that nothing was estimated, and why."""
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    _special.cache_clear()
+    page = site.get("/estimation")
+    _special.cache_clear()
+    assert "asp-telemetry[estimation]" in page.alerts[0]
+    assert page.charts == {}
+
+
 @pytest.mark.parametrize("value", ["0", "x", "99999999999"])
 def test_nonsense_is_refused_with_a_sentence(site: Site, value: str) -> None:
     """A complexity that no task can have answers 400 and says what to give."""
@@ -344,6 +357,14 @@ def test_an_empty_page_says_what_to_do(new_site: Site) -> None:
         page = new_site.get(path)
         assert page.empty, path
         assert page.charts == {}
+
+
+def test_a_database_that_is_not_there_is_told_on_every_page(tmp_path: Path) -> None:
+    """Each page answers 503 and says what to do."""
+    with served(create_app(f"sqlite:///{tmp_path}/none.db")) as at, httpx.Client(base_url=at) as client:
+        for path in (*PAGES, "/agents/Code", "/tasks/T-1"):
+            page = Site("", client).get(path, status=503)
+            assert "does not exist; record something first" in page.alerts[0], path
 
 
 NAUGHTY = "<script>alert(1)</script>"
