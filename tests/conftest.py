@@ -1,5 +1,6 @@
 """What all tests share: what they record, captured by the package's own test kit."""
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,6 +17,17 @@ from asp_telemetry.testing import capture
 from asp_telemetry.threads import running_threads
 
 pytest_plugins = ["browser", "postgres", "databases"]
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what stays until the end: each full collection in a test would look through all modules and tests again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the collections at the end look at everything again."""
+    gc.unfreeze()
 
 
 class Recorded:
