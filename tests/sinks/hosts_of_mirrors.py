@@ -1,5 +1,8 @@
 """What a program sees of its mirror."""
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
@@ -39,3 +42,27 @@ def settled(
     found = figures(mirror)
     assert (found["rejected"], found["dropped"]) == (rejected, 0), found
     assert asp.stats()["stored"] == found["accepted"]
+
+
+def seconds_to_exit(configure: str) -> float:
+    """Return how long a program needs to end, with 2000 spans that are committed and wait for the mirror.
+
+    Args:
+        configure: How it configures asp_telemetry.
+    """
+    program = f"""
+        import time, asp_telemetry as asp
+        {configure}
+        for _ in range(2000):
+            with asp.span("x"):
+                pass
+        assert asp.flush(timeout=20).complete
+        print(time.monotonic(), flush=True)
+        """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        begun = float(process.stdout.readline())
+        assert process.wait(timeout=20) == 0
+        return monotonic() - begun

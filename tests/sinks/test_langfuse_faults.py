@@ -8,10 +8,10 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import pytest
-from hosts_of_mirrors import figures, settled, until
+from hosts_of_mirrors import figures, seconds_to_exit, settled, until
 from langfuse_trees import EXECUTIONS, compare, record_tree
 
 import asp_telemetry as asp
@@ -151,27 +151,18 @@ def test_exit_does_not_wait_for_langfuse(langfuse, any_database, monkeypatch, ki
         if kind == "swallows":
             listener.listen()
         monkeypatch.setenv("LANGFUSE_BASE_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        program = start(
-            f"""
-            import time, asp_telemetry as asp
-            asp.configure({any_database.url!r}, langfuse=True)
-            for _ in range(2000):
-                with asp.span("x"):
-                    pass
-            assert asp.flush(timeout=20).complete
-            print(time.monotonic(), flush=True)
-            """
-        )
-        begun = float(program.stdout.readline())
-        assert program.wait(timeout=20) == 0
-        assert monotonic() - begun < 1.0
-        program.communicate()
-    assert any_database.rows("SELECT COUNT(*) FROM execution_traces") == [(2000,)]
+        took = []
+        # A busy machine may keep one process waiting, but who waits for Langfuse waits every time.
+        while len(took) < 3 and min(took, default=1.0) >= 1.0:
+            took.append(seconds_to_exit(f"asp.configure({any_database.url!r}, langfuse=True)"))
+    assert min(took) < 1.0, took
+    total = 2000 * len(took)
+    assert any_database.rows("SELECT COUNT(*) FROM execution_traces") == [(total,)]
     monkeypatch.setenv("LANGFUSE_BASE_URL", langfuse.url)
     monkeypatch.setenv("ASP_LANGFUSE", "1")
     assert run(["drain"]) == 0
-    langfuse.wait(2000)
-    assert len(langfuse.observations) == 2000
+    langfuse.wait(total)
+    assert len(langfuse.observations) == total
     assert not list(any_database.journal_dir.glob("*/journal.json"))
 
 

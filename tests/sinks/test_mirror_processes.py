@@ -10,10 +10,9 @@ import sys
 import textwrap
 from contextlib import closing
 from pathlib import Path
-from time import monotonic
 
 import pytest
-from hosts_of_mirrors import figures, settled, until
+from hosts_of_mirrors import figures, seconds_to_exit, settled, until
 
 import asp_telemetry as asp
 from asp_telemetry.cli.app import run
@@ -99,33 +98,22 @@ def test_a_process_killed_while_it_sends_is_finished_by_the_next(receiver, url, 
 
 @pytest.mark.crash
 @pytest.mark.parametrize("kind", ["refuses", "swallows"])
-def test_exit_does_not_wait_for_a_dead_receiver(url, tmp_path, kind):
+def test_exit_does_not_wait_for_a_dead_receiver(tmp_path, kind):
     """With 2000 spans waiting for a receiver that refuses connections, or never answers, a process exits in a second."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    if kind == "swallows":
-        listener.listen()
-    place = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    program = start(
-        f"""
-        import atexit, time, threading, asp_telemetry as asp
-        asp.configure({url!r}, otlp={place!r})
-        for _ in range(2000):
-            with asp.span("x"):
-                pass
-        assert asp.flush(timeout=20).complete
-        print(time.monotonic(), flush=True)
-        """,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    begun = float(program.stdout.readline())
-    assert program.wait(timeout=20) == 0
-    assert monotonic() - begun < 1.0
-    program.communicate()
-    assert stored(url) == 2000
-    assert len(journals(tmp_path)) == 1
-    listener.close()
+    took = []
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if kind == "swallows":
+            listener.listen()
+        place = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # A busy machine may keep one process waiting, but who waits for the receiver waits every time.
+        while len(took) < 3 and min(took, default=1.0) >= 1.0:
+            folder = tmp_path / str(len(took))
+            url = f"sqlite:///{folder}/a.db"
+            took.append(seconds_to_exit(f"asp.configure({url!r}, otlp={place!r})"))
+            assert stored(url) == 2000
+            assert len(journals(folder)) == 1
+    assert min(took) < 1.0, took
 
 
 @pytest.mark.crash
