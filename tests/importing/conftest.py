@@ -13,6 +13,7 @@ from asp_telemetry.importing import ImportSummary
 from asp_telemetry.importing.langfuse import Comparison, compare_langfuse, import_langfuse, reader
 from asp_telemetry.langfuse_project import langfuse_project
 from asp_telemetry.stores import open_store
+from asp_telemetry.writer import follower
 from databases import AnyDatabase
 from langfuse_double import LangfuseDouble
 
@@ -25,6 +26,7 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[LangfuseDouble]:
     """Listen, and be named in the environment; waits are short."""
     monkeypatch.delenv("LANGFUSE_HOST", raising=False)
     monkeypatch.setattr(reader, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(follower, "_INTERVAL_SECONDS", 0.05)
     # The Langfuse SDK keeps one client for each public key, with the address that it met first.
     with LangfuseDouble(f"pk-lf-{next(_numbers)}") as found:
         for name, value in found.variables.items():
