@@ -117,7 +117,7 @@ def test_filters_choose_traces_by_what_is_in_them(site: httpx.Client) -> None:
     assert listed(role="Planning") == listed(user="ana") == listed(project="shop") == {"TASK-1"}
     assert listed(failures="1") == {"TASK-2"}
     nothing = site.get("/traces", params={"role": "Nobody"})
-    assert "No trace has begun in the last 30 days." in words(nothing)
+    assert "No trace of this choice has begun in the last 30 days." in words(nothing)
 
 
 def test_names_are_text(site: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Final
 
 from asp_telemetry.analytics import Trace, TracedExecution
@@ -20,7 +21,15 @@ _LOOKS: Final = {
     "abandoned": "stopped",
     "cancelled": "stopped",
 }
-_STEPS: Final = (0, 25, 50, 75)
+_STEPS: Final = (
+    *(size * digit for size in (0.01, 0.1, 1, 10, 100) for digit in (1, 2, 5)),
+    *(seconds * 1_000 for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800)),
+    *(hours * 3_600_000 for hours in (1, 2, 4, 6, 12, 24)),
+)
+"""Between marks of the time, in ms."""
+_MOST_MARKS: Final = 6
+_LAST_MARK: Final = 92.0
+"""In percent: behind it there is no room for the words of a mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +88,21 @@ def waterfall(trace: Trace) -> Sequence[Line]:
     ]
 
 
-def scale(trace: Trace) -> Sequence[tuple[int, float]]:
-    """Return where the marks of the time stand: percent of the width, and ms since the begin.
+def scale(trace: Trace) -> Sequence[tuple[str, float]]:
+    """Return where marks of the time stand, the first at the begin: percent of the width, and ms since the begin.
 
     Args:
         trace: The trace.
     """
-    return [(percent, trace.duration_ms * percent / 100) for percent in _STEPS]
+    whole = trace.duration_ms
+    if not whole:
+        return [("0", 0.0)]
+    days = whole / _STEPS[-1]
+    step = next(
+        (step for step in _STEPS if whole / step <= _MOST_MARKS), ceil(days / _MOST_MARKS) * _STEPS[-1]
+    )
+    marks = [count * step for count in range(_MOST_MARKS + 1)]
+    return [(f"{at / whole * 100:.3f}", at) for at in marks if at / whole * 100 <= _LAST_MARK]
 
 
 def _of_execution(trace: Trace, depth: int, found: TracedExecution, waited_for: bool) -> Line:
