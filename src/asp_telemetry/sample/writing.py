@@ -105,7 +105,7 @@ def _placed(entries: list[Entry], after: Checkpoint) -> list[Entry]:
 def _weeks(now: datetime, book: PatternBook) -> Iterator[list[Entry]]:
     """Yield the story week by week; what is learned from it is put down in the book."""
     money, today = Money(), now.replace(hour=0)
-    incident = INCIDENT + max(0, (today - timedelta(days=INCIDENT)).weekday() - 4)
+    incident = _incident(today)
     for week in range(_WEEKS):
         newest = DAYS - 1 - (week + 1) * _WEEK
         yield [
@@ -113,6 +113,11 @@ def _weeks(now: datetime, book: PatternBook) -> Iterator[list[Entry]]:
             for days_ago in range(newest + _WEEK, newest, -1)
             for entry in _day(today, days_ago, now, money, book, incident=days_ago == incident)
         ]
+
+
+def _incident(today: datetime) -> int:
+    """Return how many days ago the incident was: on a day on which people work."""
+    return INCIDENT + max(0, (today - timedelta(days=INCIDENT)).weekday() - 4)
 
 
 def _day(
