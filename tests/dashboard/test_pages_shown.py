@@ -316,6 +316,40 @@ def test_capabilities_are_measured_and_nobody_is_moved(site: Site) -> None:
     assert len(page.tables["What was recorded of PROBE_AI, the newest first"]) == len(recorded)
 
 
+def test_a_regression_is_an_alarm(new_site: Site, any_database: AnyDatabase) -> None:
+    """A capability in Shadow that is far off its target is told as an alarm, with the step back that it suggests."""
+    zone = "" if any_database.is_sqlite else "+00"
+    for place in range(20):
+        moment = f"'2026-03-{place + 1:02} 12:00:00.000000{zone}'"
+        any_database.run(
+            f"""
+            INSERT INTO task_metadata (task_id, status, created_at, started_at, completed_at, estimated_complexity,
+              estimated_cost_vector_json, actual_cost_vector_json, metadata)
+            VALUES ('T-{place}', 'completed', {moment}, {moment}, {moment}, 5, '{{"tokens": 300}}', '{{"tokens": 100}}',
+              '{{"estimate": {{"by": "PROBE_AI"}}}}');
+            """
+        )
+    begin = f"'2026-02-01 12:00:00.000000{zone}'"
+    any_database.run(
+        f"""
+        INSERT INTO bootstrap_metrics (measured_at, measurement_period_start, measurement_period_end, capability_name,
+          capability_mode, tasks_completed, tasks_required_for_graduation, primary_metric_name, primary_metric_value,
+          primary_metric_target, metric_direction)
+        VALUES ({begin}, {begin}, {begin}, 'PROBE_AI', 'Shadow', 0, 20, 'MAPE', 10, 20, 'lower_is_better');
+        """
+    )
+    page = new_site.get("/bootstrap?days=all")
+    assert page.alerts == [
+        "PROBE_AI: regression, far off target (MAPE is 200.0 % and must fall to 20 %): step back to Learning."
+    ]
+    [row] = [
+        row
+        for row in page.tables["Each capability, measured now on its newest tasks"]
+        if row["Capability"] == "PROBE_AI"
+    ]
+    assert (row["Mode"], row["Now"], row["Decision"]) == ("Shadow", "200 %", "step back to Learning")
+
+
 def test_the_router_is_judged_by_its_decisions(site: Site) -> None:
     """Times, cache, confidence and its parts by strategy are those of `router_quality`, and alike by agent."""
     for query, filters in ((PERIOD, WITHIN), (f"{PERIOD}&user=ana", {**WITHIN, "user": "ana"})):
