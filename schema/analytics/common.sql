@@ -36,19 +36,30 @@ started_at >= :since AND started_at < :until AND {user} AND {role} AND {project_
 -- name: counts
   count(*) AS held, count(duration) AS measured, {average} AS average_ms, max(duration) AS max_ms
 
+-- The rows are brought together with their ranks by grouping: how SQLite joins the two depends on how many of them it
+-- expects, and for each day of a year it compared every row with every rank.
 -- name: picked
 ranked AS MATERIALIZED (
   SELECT before, percent, before + (measured * percent + 99) / 100 AS place
   FROM counted CROSS JOIN (SELECT 50 AS percent UNION ALL SELECT 90 UNION ALL SELECT 95 UNION ALL SELECT 99) AS percents
   WHERE measured > 0
-), few AS MATERIALIZED (
-  SELECT place, duration FROM placed WHERE place IN (SELECT place FROM ranked)
+), found AS (
+  SELECT
+    max(before) AS behind, max(duration) AS duration, max(CASE percent WHEN 50 THEN 1 END) AS is_p50,
+    max(CASE percent WHEN 90 THEN 1 END) AS is_p90, max(CASE percent WHEN 95 THEN 1 END) AS is_p95,
+    max(CASE percent WHEN 99 THEN 1 END) AS is_p99
+  FROM (
+    SELECT place, before, percent, NULL AS duration FROM ranked
+    UNION ALL
+    SELECT place, NULL, NULL, duration FROM placed WHERE place IN (SELECT place FROM ranked)
+  ) AS ranks_and_rows
+  GROUP BY place
 ), picked AS MATERIALIZED (
   SELECT
-    before AS behind, min(duration) FILTER (WHERE percent = 50) AS p50, min(duration) FILTER (WHERE percent = 90) AS p90,
-    min(duration) FILTER (WHERE percent = 95) AS p95, min(duration) FILTER (WHERE percent = 99) AS p99
-  FROM ranked JOIN few ON few.place = ranked.place
-  GROUP BY before
+    behind, min(duration) FILTER (WHERE is_p50 = 1) AS p50, min(duration) FILTER (WHERE is_p90 = 1) AS p90,
+    min(duration) FILTER (WHERE is_p95 = 1) AS p95, min(duration) FILTER (WHERE is_p99 = 1) AS p99
+  FROM found
+  GROUP BY behind
 )
 
 -- name: percentiles
