@@ -190,6 +190,14 @@ def test_every_estimate_makes_sense(made: list[FinishedTask], complexity: int, p
     assert found.as_dict()["complexity"] == complexity
 
 
+def test_next_to_nothing_is_nothing():
+    """Of what took less than is counted no error in percent is told: it would be beyond all numbers."""
+    made = [finished(1, 1, 25e6), finished(2, 3, 3e-301), finished(3, 7, 3e-301)]
+    told = estimate(made, 1)["latency_ms"]
+    assert told.mape is not None
+    assert told.mape < 1e6
+
+
 @pytest.mark.parametrize("figure", ["latency_ms", "tokens", "api_cost_usd"])
 def test_the_picture_shows_the_estimate(figure):
     """At the asked complexity the line and its ranges are those of the estimate, and they reach over all points."""

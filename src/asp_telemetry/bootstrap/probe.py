@@ -8,7 +8,7 @@ from asp_telemetry.bootstrap.evidence import EndedTask, Reading
 from asp_telemetry.estimation import FinishedTask
 from asp_telemetry.estimation.estimate import MAKER, expected
 from asp_telemetry.estimation.figures import FIGURES
-from asp_telemetry.estimation.point import GREATEST
+from asp_telemetry.estimation.point import GREATEST, LEAST
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,7 +85,7 @@ def _stored(task: FinishedTask, end: EndedTask) -> dict[str, float]:
 
 def _actual(task: FinishedTask, figure: str) -> float | None:
     actual = getattr(task, f"actual_{figure}")
-    return float(actual) if actual is not None and actual > 0 else None
+    return float(actual) if actual is not None and actual >= LEAST else None
 
 
 def _is_nonsense(task: FinishedTask) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import fsum, inf, sqrt
 from typing import NamedTuple
 
-from asp_telemetry.estimation.point import Point
+from asp_telemetry.estimation.point import LEAST, Point
 from asp_telemetry.estimation.student import both_tails, quantile
 
 _UNLIKELY = 0.05
@@ -157,7 +157,7 @@ def leave_one_out(fit: Fit) -> Accuracy:
         fit: The model.
     """
     tried = fit.left_out()
-    errors = [abs(point.y - expected) / point.y for point, expected in tried if point.y > 0]
+    errors = [abs(point.y - expected) / point.y for point, expected in tried if point.y >= LEAST]
     return Accuracy(
         mape=100.0 * fsum(errors) / len(errors) if errors else None,
         r_squared=_foreseen(tried),

@@ -8,6 +8,9 @@ from asp_telemetry.errors import EstimationError
 GREATEST = 1e15
 """More of anything no task can take: each of its metrics is below 1e14 in the database."""
 
+LEAST = 1e-10
+"""What is less is counted in no figure, and an error in percent of it would be beyond all numbers: it is as good as 0."""
+
 
 class Point(NamedTuple):
     """Pair a size with what became of it.
