@@ -13,7 +13,7 @@ from serving_pages import served
 from asp_telemetry.analytics import Analytics
 from asp_telemetry.dashboard.app import ROUTES, create_app
 
-PARTS = {"live", "health", "static"}
+PARTS = {"live", "choices", "health", "static"}
 """Routes that are no pages for people."""
 HOSTILE = "<script>alert(1)</script>"
 NAMES = {

@@ -162,15 +162,15 @@ async def test_filters_change_the_address_and_the_numbers(page: Page, sample_sit
     await page.goto(sample_site.address)
     cost = page.locator(".tile", has_text="Cost").first.locator(".value")
     everything = await cost.inner_text()
-    await page.get_by_role("textbox", name="Agent role").fill("Planning")
+    await page.get_by_role("combobox", name="Agent role").fill("Planning")
     await page.get_by_role("combobox", name="Time").select_option("90")
     await page.get_by_role("button", name="Show").click()
     assert parse_qs(urlsplit(page.url).query) == {"days": ["90"], "role": ["Planning"]}
     assert await cost.inner_text() != everything
-    assert await page.get_by_role("textbox", name="Agent role").input_value() == "Planning"
+    assert await page.get_by_role("combobox", name="Agent role").input_value() == "Planning"
     await page.get_by_role("navigation").get_by_role("link", name="Traces").click()
     assert parse_qs(urlsplit(page.url).query) == {"days": ["90"], "role": ["Planning"]}
-    await page.get_by_role("textbox", name="Agent role").fill("")
+    await page.get_by_role("combobox", name="Agent role").fill("")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile(r"days=90&.*role=(&|$)"))
     assert parse_qs(urlsplit(page.url).query) == {"days": ["90"]}

@@ -14,6 +14,7 @@ from asp_telemetry.dashboard.asking import Readers
 from asp_telemetry.dashboard.pages.agent import agent
 from asp_telemetry.dashboard.pages.agents import agents
 from asp_telemetry.dashboard.pages.bootstrap import bootstrap
+from asp_telemetry.dashboard.pages.choices import choices
 from asp_telemetry.dashboard.pages.defects import defects
 from asp_telemetry.dashboard.pages.estimation import estimation
 from asp_telemetry.dashboard.pages.health import health
@@ -34,6 +35,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 ROUTES: Final[tuple[BaseRoute, ...]] = (
     Route("/", overview, name="overview"),
     Route("/live", live, name="live"),
+    Route("/choices/{name}", choices, name="choices"),
     Route("/agents", agents, name="agents"),
     # Roles and ids of tasks may have slashes.
     Route("/agents/{role:path}", agent, name="agent"),
