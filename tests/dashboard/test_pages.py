@@ -246,7 +246,10 @@ async def test_what_was_live_stays_when_nobody_answers(
 
 
 async def test_names_are_text_on_every_page(page: Page, hostile_site: Site) -> None:
-    """A project, role, task, model, user, error or component that is named like a script is shown as it is written."""
+    """A project, role, task, model, user, error or component that is named like a script is shown as it is written.
+
+    Such long names do not widen the page on a telephone, either.
+    """
     page.on("dialog", lambda dialog: pytest.fail(f"a name was run: {dialog.message}"))
     unseen = []
     for name, path in hostile_site.paths.items():
@@ -257,4 +260,6 @@ async def test_names_are_text_on_every_page(page: Page, hostile_site: Site) -> N
         await page.locator("details").evaluate_all("(all) => all.forEach((one) => { one.open = true; })")
         if HOSTILE not in await page.locator("main").inner_text():
             unseen.append(name)
+        await page.set_viewport_size({"width": 400, "height": 800})
+        await fits(page, 400)
     assert unseen == [name for name in PAGES if name in NAMELESS]
