@@ -32,6 +32,14 @@ async def of_chart(page: Page, name: str, values: str) -> dict[str, Any]:
     return await page.locator(f"#{name} canvas").evaluate(OPTIONS % values)
 
 
+async def prefer(page: Page, **preferences: Any) -> None:
+    """Change what the user prefers, and wait for the frame in which pages are told of it."""
+    await page.emulate_media(**preferences)
+    await page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
 @pytest.mark.parametrize("name", CHARTS)
 async def test_each_kind_is_drawn_in_both_schemes(page: Page, address: str, name: str) -> None:
     """A chart has lines and words in either scheme, follows when it changes, and says in words what it shows."""
@@ -39,7 +47,7 @@ async def test_each_kind_is_drawn_in_both_schemes(page: Page, address: str, name
     canvas = page.locator(f"#{name} canvas")
     hues = {}
     for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
+        await prefer(page, color_scheme=scheme)
         assert await canvas.evaluate(COLOURS) > 10
         found = await of_chart(page, name, "text: chart.options.plugins.legend.labels.color")
         hues[scheme] = found["text"]
@@ -83,5 +91,5 @@ async def test_nothing_moves_for_those_who_ask_for_it(page: Page, address: str) 
     """Charts stand still where motion is not wanted, and may move elsewhere."""
     await page.goto(address)
     assert (await of_chart(page, "line", "moves: chart.options.animation"))["moves"] is False
-    await page.emulate_media(reduced_motion="no-preference")
+    await prefer(page, reduced_motion="no-preference")
     assert (await of_chart(page, "line", "moves: chart.options.animation"))["moves"] is not False
