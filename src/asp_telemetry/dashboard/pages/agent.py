@@ -1,6 +1,7 @@
 """`/agents/{role}`: one agent role: what it costs and how long it takes by day, what fails, and two versions compared."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from asp_telemetry.analytics.reliability import NamedOutcomes, RecordedError
 from asp_telemetry.analytics.versions import AgentVersion, VersionChange
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, LineChart, Series
+from asp_telemetry.dashboard.days import Day, each_day
 from asp_telemetry.dashboard.figures import measured
 from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.formatting import NOTHING, day, duration, money, number, share, short
@@ -50,6 +52,7 @@ async def agent(request: Request) -> Response:
     changes: Rows[VersionChange] = Rows()
     if before is not None and after is not None:
         changes = await ask(request).compare_versions(role, before, after, **filters.narrowed(ProjectFilter))
+    days = each_day(filters, costs, latencies, ())
     named = sorted({row.version for row in versions if row.version is not None})
     return render(
         request,
@@ -66,9 +69,9 @@ async def agent(request: Request) -> Response:
         after=after,
         changes=_changes(changes, before, after),
         costs=_costs(costs),
-        cost_chart=_cost_chart(costs),
+        cost_chart=_cost_chart(days),
         latencies=_latencies(latencies),
-        latency_chart=_latency_chart(latencies),
+        latency_chart=_latency_chart(days),
         endings=_endings(endings),
         errors=_errors(errors),
     )
@@ -125,12 +128,12 @@ def _costs(days: Rows[DaySpending]) -> Table:
     )
 
 
-def _cost_chart(days: Rows[DaySpending]) -> LineChart | None:
-    if not any(row.cost_usd is not None for row in days):
+def _cost_chart(days: Sequence[Day]) -> LineChart | None:
+    values = [None if one.costs is None else one.costs.cost_usd for one in days]
+    if not any(value is not None for value in values):
         return None
-    labels = [day(row.day) for row in days]
     return LineChart(
-        Axis("Day"), Axis("Cost", "USD"), labels, [Series("Cost", [row.cost_usd for row in days])]
+        Axis("Day"), Axis("Cost", "USD"), [day(one.day) for one in days], [Series("Cost", values)]
     )
 
 
@@ -147,16 +150,16 @@ def _latencies(days: Rows[DayLatency]) -> Table:
     )
 
 
-def _latency_chart(days: Rows[DayLatency]) -> LineChart | None:
-    if not days:
+def _latency_chart(days: Sequence[Day]) -> LineChart | None:
+    if not any(one.latency is not None for one in days):
         return None
     return LineChart(
         Axis("Day"),
         Axis("Latency", "ms"),
-        [day(row.day) for row in days],
+        [day(one.day) for one in days],
         [
-            Series("Median", [row.p50_ms for row in days]),
-            Series("95th percentile", [row.p95_ms for row in days]),
+            Series("Median", [None if one.latency is None else one.latency.p50_ms for one in days]),
+            Series("95th percentile", [None if one.latency is None else one.latency.p95_ms for one in days]),
         ],
     )
 
