@@ -100,6 +100,9 @@
     return brush.createPattern(tile, "repeat");
   }
 
+  // A value between gaps is part of no line: without a point it would not be seen.
+  const alone = ({ dataset, dataIndex }) => ([-1, 1].some((step) => Number.isFinite(dataset.data[dataIndex + step])) ? 0 : 3);
+
   function line(name, index, hue, points) {
     return {
       label: name,
@@ -108,7 +111,7 @@
       borderWidth: 2,
       borderDash: DASHES[index % 6],
       pointStyle: SHAPES[index % 6],
-      pointRadius: points > 60 ? 0 : 3,
+      pointRadius: points > 60 ? alone : 3,
       pointHoverRadius: 6,
       tension: 0,
     };
