@@ -28,7 +28,7 @@ _STEPS: Final = (
 )
 """Between marks of the time, in ms."""
 _MOST_MARKS: Final = 6
-_LAST_MARK: Final = 92.0
+_LAST_MARK: Final = 86.0
 """In percent: behind it there is no room for the words of a mark."""
 
 
