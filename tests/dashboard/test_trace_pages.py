@@ -137,7 +137,7 @@ def test_older_pages_lose_nothing(site: httpx.Client, monkeypatch: pytest.Monkey
     seen, address = [], "/traces?days=7"
     while address:
         page = site.get(address)
-        seen += re.findall(r'<th scope="row"><a href="/traces/([0-9a-f-]+)\?', page.text)
+        seen += re.findall(r'<th scope="row" class="[a-z]+"><a href="/traces/([0-9a-f-]+)\?', page.text)
         address = linked(page, "Older traces") if "Older traces" in page.text else ""
         if address:
             assert parse_qs(urlsplit(address).query)["days"] == ["7"]

@@ -103,6 +103,20 @@ def linked(href: str, label: str) -> str:
     return Markup('<a href="{}">{}</a>').format(href, label)
 
 
+def under(first: str, second: str) -> str:
+    """Write what belongs to a cell in a line of its own, smaller.
+
+    Args:
+        first: What the cell says.
+        second: What stands under it.
+
+    Example:
+        >>> under("3 min", "of 2 min")
+        Markup('3 min <span class="under">of 2 min</span>')
+    """
+    return Markup('{} <span class="under">{}</span>').format(first, second)
+
+
 def marked(label: str, mark: str) -> Markup:
     """Write a word that is good or bad, which its colour says as well.
 

@@ -115,13 +115,19 @@ def _histories(recorded: Rows[RecordedMeasurement]) -> list[History]:
 
 
 def _chart(rows: list[RecordedMeasurement]) -> LineChart | None:
-    if len(rows) < 2:
+    # A change of mode is recorded beside the measurement that led to it: of one moment the last row is drawn.
+    drawn = {f"{row.measured_at:%Y-%m-%d %H:%M}": row for row in rows}
+    if len(drawn) < 2:
         return None
+    days = {row.measured_at.date() for row in drawn.values()}
     return LineChart(
         Axis("Measured (UTC)"),
         Axis(rows[-1].metric.replace("_", " "), "%"),
-        [f"{row.measured_at:%Y-%m-%d %H:%M}" for row in rows],
-        [Series("Measured", [row.value for row in rows]), Series("Target", [row.target for row in rows])],
+        [label[:10] if len(days) == len(drawn) else label for label in drawn],
+        [
+            Series("Measured", [row.value for row in drawn.values()]),
+            Series("Target", [row.target for row in drawn.values()]),
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.formatting import duration, number, share
 from asp_telemetry.dashboard.pages.routing import signed
 from asp_telemetry.dashboard.rendering import render
-from asp_telemetry.dashboard.tables import Column, Table, at, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, numbers, tabled, text, under
 
 _SHOWN = 100
 _DRAWN = 15
@@ -56,8 +56,7 @@ def _effectiveness(caption: str, rows: list[PatternEffectiveness]) -> Table:
         caption,
         rows,
         Column("Asked", lambda row: text(row.template)),
-        Column("Intent", lambda row: row.intent),
-        Column("Agent", lambda row: row.agent),
+        Column("Intent and agent", lambda row: under(row.intent, row.agent)),
         numbers("Times offered", lambda row: number(row.offered)),
         numbers("Used", lambda row: share(row.use_rate)),
         numbers("Succeeded", lambda row: number(row.successes)),
@@ -76,7 +75,7 @@ def _chart(rows: list[PatternEffectiveness]) -> BarChart | None:
     return BarChart(
         Axis("Pattern"),
         Axis("Times", "times"),
-        [f"{row.intent}, {row.agent}" for row in rows],
+        [row.template or f"{row.intent}, {row.agent}" for row in rows],
         [
             Series("Succeeded", [row.successes for row in rows]),
             Series("Succeeded in part", [row.partial_successes for row in rows]),

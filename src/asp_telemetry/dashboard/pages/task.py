@@ -14,7 +14,7 @@ from asp_telemetry.dashboard.figures import figure
 from asp_telemetry.dashboard.formatting import NOTHING, duration, money, short
 from asp_telemetry.dashboard.pages.tasks import off, status_text, task_link
 from asp_telemetry.dashboard.rendering import render, segment
-from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text, under
 from asp_telemetry.estimation import Comparison, FigureComparison
 from asp_telemetry.estimation.figures import NAMES
 
@@ -56,19 +56,24 @@ def defect_table(caption: str, defects: Rows[Defect], *, with_task: bool) -> Tab
         defects: The defects.
         with_task: Whether it says whose they are.
     """
-    columns: list[Column[Defect]] = [
-        Column("Defect", lambda row: row.defect_id),
+    name: Column[Defect] = Column("Defect", lambda row: row.defect_id)
+    if with_task:
+        name = Column("Defect and task", lambda row: under(row.defect_id, task_link(row.task_id)))
+    return tabled(
+        caption,
+        defects,
+        name,
         Column("Found (UTC)", lambda row: at(row.created_at)),
         Column("Type", lambda row: row.defect_type.replace("_", " ")),
         Column("Severity", _severity),
-        Column("Phases", lambda row: f"{row.phase_injected}, removed in {row.phase_removed}"),
-        Column("Component", lambda row: text(row.component_path)),
-        Column("Description", lambda row: row.description),
+        Column("Phases", lambda row: under(row.phase_injected, f"removed in {row.phase_removed}")),
+        Column("Description", _description),
         Column("State", _state),
-    ]
-    if with_task:
-        columns.insert(1, Column("Task", lambda row: task_link(row.task_id)))
-    return tabled(caption, defects, *columns)
+    )
+
+
+def _description(row: Defect) -> str:
+    return row.description if row.component_path is None else under(row.description, row.component_path)
 
 
 def _severity(row: Defect) -> str:

@@ -13,11 +13,11 @@ from asp_telemetry.analytics.filters import ProjectFilter
 from asp_telemetry.analytics.tasks import Task, TaskCost
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, FitChart, Point
-from asp_telemetry.dashboard.figures import between, figure
+from asp_telemetry.dashboard.figures import figure
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import NOTHING, change, duration, money, number, share
+from asp_telemetry.dashboard.formatting import NOTHING, change, duration, money, number, share, short
 from asp_telemetry.dashboard.rendering import render, segment
-from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text
+from asp_telemetry.dashboard.tables import Column, Table, at, linked, marked, numbers, tabled, text, under
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.estimation.figures import Number
 
@@ -111,13 +111,13 @@ def _listed(found: Rows[Task]) -> Table:
         numbers("Tokens", lambda row: _against("tokens", row.actual_tokens, row.estimated_tokens)),
         numbers("Cost", lambda row: _against("api_cost_usd", row.actual_cost_usd, row.estimated_cost_usd)),
         numbers("Defects", lambda row: number(row.defect_count)),
-        Column("Project and type", _kind),
+        Column("Project and type", lambda row: _kind(row.project_id, row.task_type)),
         Column("Created (UTC)", lambda row: at(row.created_at)),
     )
 
 
-def _kind(row: Task) -> str:
-    return text(", ".join(told for told in (row.project_id, row.task_type) if told) or None)
+def _kind(project: str | None, task_type: str | None) -> str:
+    return text(project) if task_type is None else under(text(project), task_type)
 
 
 def _against(name: str, actual: Number | None, estimated: Number | None) -> str:
@@ -125,7 +125,9 @@ def _against(name: str, actual: Number | None, estimated: Number | None) -> str:
         return figure(name, actual)
     if actual is None:
         return f"{NOTHING} of {figure(name, estimated)}"
-    return f"{between(name, actual, 'of', estimated)} ({off(actual, estimated)})"
+    # Tokens are named in the line above.
+    told = short(round(estimated)) if name == "tokens" else figure(name, estimated)
+    return under(figure(name, actual), f"of {told}, {off(actual, estimated)}")
 
 
 def _complexity(row: Task) -> str:
