@@ -1,7 +1,7 @@
 -- What work costs, in USD, tokens and time; both databases understand it. First the rows of each metric are added up, then
 -- the sums are put side by side. SQLite, which groups by sorting, adds up in the order of its index: `upto_...` are the
 -- columns that stand before those that are asked for, and only the sums are left to be sorted. Projects and users are not
--- in that order, since rows of many of them would be written at many places: they are sorted within their days.
+-- in that order, since rows of many of them would be written at many places.
 
 -- name: spending
   coalesce(sum(measured) FILTER (WHERE metric_type = 'Latency'), 0) AS agent_runs,
@@ -16,10 +16,13 @@
   coalesce(sum(amount) FILTER (WHERE metric_type = 'Retries'), 0) AS retries,
   sum(amount) FILTER (WHERE metric_type = 'Latency') AS latency_ms
 
--- name: sums
-  metric_type, count(*) AS measured,
+-- name: amounts
+  count(*) AS measured,
   sum(CASE metric_type WHEN 'API_Cost' THEN {exact_usd} WHEN 'Latency' THEN CASE WHEN NOT nested THEN {exact_ms} END
     ELSE {whole} END) AS amount
+
+-- name: sums
+  metric_type, {amounts}
 FROM agent_cost_vector
 WHERE metric_type IN ('API_Cost', 'Latency', 'Tokens_In', 'Tokens_Out', 'Tokens_Cache_Read', 'Tokens_Cache_Write',
     'Tokens_Reasoning', 'Tool_Calls', 'Retries')
@@ -43,13 +46,13 @@ ORDER BY cost_usd DESC NULLS LAST, llm_model, llm_provider NULLS FIRST;
 
 -- name: by_project
 SELECT project_id, {spending}
-FROM (SELECT project_id, {sums} GROUP BY metric_type, {upto_role} project_id) AS parts
+FROM ({sums_by_project}) AS parts
 GROUP BY project_id
 ORDER BY cost_usd DESC NULLS LAST, project_id NULLS FIRST;
 
 -- name: by_user
 SELECT user_id, {spending}
-FROM (SELECT user_id, {sums} GROUP BY metric_type, {upto_role} user_id) AS parts
+FROM ({sums_by_user}) AS parts
 GROUP BY user_id
 ORDER BY cost_usd DESC NULLS LAST, user_id NULLS FIRST;
 

@@ -8,6 +8,12 @@ execution_date
 
 -- name: upto_model
 
+-- name: sums_by_project
+SELECT project_id, {sums} GROUP BY metric_type, project_id
+
+-- name: sums_by_user
+SELECT user_id, {sums} GROUP BY metric_type, user_id
+
 -- name: on_these_days
 true
 
