@@ -1,5 +1,7 @@
 -- What SQLite says in its own way; parts of questions, not statements. Money is kept as doubles, so it is added up as
--- whole numbers of 1e-10 USD, and time as whole nanoseconds: sums are exact, and the same in any order.
+-- whole numbers of 1e-10 USD, and time as whole nanoseconds: sums are exact, and the same in any order. What is so great
+-- that a double no longer keeps that step stays a double, and makes one of the sum: else nonsense in one row would be an
+-- integer overflow in every question.
 
 -- name: day
 substr(timestamp, 1, 10)
@@ -63,10 +65,11 @@ WHERE metric_type = metric AND substr(timestamp, 1, 10) = day AND timestamp >= :
 substr(timestamp, 1, 10) BETWEEN substr(:since, 1, 10) AND substr(:until, 1, 10)
 
 -- name: exact_usd
-CAST(round(metric_value * 10000000000) AS INTEGER)
+CASE WHEN metric_value < 900000 THEN CAST(round(metric_value * 10000000000) AS INTEGER)
+  ELSE metric_value * 10000000000 END
 
 -- name: exact_ms
-CAST(round(metric_value * 1000000) AS INTEGER)
+CASE WHEN metric_value < 9e9 THEN CAST(round(metric_value * 1000000) AS INTEGER) ELSE metric_value * 1000000 END
 
 -- name: whole
 CAST(round(metric_value) AS INTEGER)
@@ -75,18 +78,23 @@ CAST(round(metric_value) AS INTEGER)
 sum({exact_usd})
 
 -- name: average
-CAST(sum(CAST(round(duration * 1000000) AS INTEGER)) AS REAL) / count(duration) / 1000000
+CAST(sum(CASE WHEN duration < 9e9 THEN CAST(round(duration * 1000000) AS INTEGER) ELSE duration * 1000000 END) AS REAL)
+  / count(duration) / 1000000
 
 -- name: parts
 json_each(task.components_affected) AS part
 
 -- name: fix_usd
-sum(CAST(round(CASE WHEN json_type(effort_to_fix_json, '$.api_cost_usd') IN ('integer', 'real')
-  THEN json_extract(effort_to_fix_json, '$.api_cost_usd') END * 10000000000) AS INTEGER))
+sum(CASE WHEN json_type(effort_to_fix_json, '$.api_cost_usd') IN ('integer', 'real') THEN
+  CASE WHEN abs(json_extract(effort_to_fix_json, '$.api_cost_usd')) < 900000
+    THEN CAST(round(json_extract(effort_to_fix_json, '$.api_cost_usd') * 10000000000) AS INTEGER)
+    ELSE json_extract(effort_to_fix_json, '$.api_cost_usd') * 10000000000.0 END END)
 
 -- name: fix_ms
-sum(CAST(round(CASE WHEN json_type(effort_to_fix_json, '$.latency_ms') IN ('integer', 'real')
-  THEN json_extract(effort_to_fix_json, '$.latency_ms') END * 1000000) AS INTEGER))
+sum(CASE WHEN json_type(effort_to_fix_json, '$.latency_ms') IN ('integer', 'real') THEN
+  CASE WHEN abs(json_extract(effort_to_fix_json, '$.latency_ms')) < 9e9
+    THEN CAST(round(json_extract(effort_to_fix_json, '$.latency_ms') * 1000000) AS INTEGER)
+    ELSE json_extract(effort_to_fix_json, '$.latency_ms') * 1000000.0 END END)
 
 -- name: started_day
 substr(started_at, 1, 10)

@@ -203,6 +203,24 @@ async def test_money_is_exact(filled: str) -> None:
         assert (await ask.cost_in_all(role="Nobody")).cost_usd is None
 
 
+def test_nonsense_in_a_few_rows_spoils_no_other_answer(any_database: AnyDatabase, filled: str) -> None:
+    """Costs and times that nobody can have had are added up like others, and no question fails for them."""
+    zone = "" if any_database.is_sqlite else "+00"
+    for metric, value in (("API_Cost", 99_999_999_999_999), ("Latency", 50_000_000_000_000)):
+        row = f"('2026-03-01 12:00:00.000000{zone}', 'T', 'Wrong', '{metric}', {value}, 'x')"
+        any_database.run(
+            "INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit) "
+            f"VALUES {row}, {row};"
+        )
+    with Analytics.sync(filled) as ask:
+        wrong, code, test = ask.cost_by_agent_role()
+        [project] = ask.cost_by_project()
+    assert (wrong.agent_role, wrong.latency_ms) == ("Wrong", pytest.approx(1e14))
+    assert float(wrong.cost_usd or 0) == pytest.approx(199_999_999_999_998)
+    assert (code.cost_usd, test.cost_usd, test.latency_ms) == (Decimal("0.3"), Decimal("0.00003"), 12.5)
+    assert float(project.cost_usd or 0) == pytest.approx(199_999_999_999_998)
+
+
 async def test_days_are_days_in_utc(filled: str) -> None:
     """A day is one of UTC, whatever the zone of the server or of those who ask."""
     async with Analytics(filled) as ask:

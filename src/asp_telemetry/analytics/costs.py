@@ -6,7 +6,7 @@ from typing import Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
 from asp_telemetry.analytics.filters import CostFilter
-from asp_telemetry.analytics.rows import Milliseconds, Rows, Usd, set_derived, share
+from asp_telemetry.analytics.rows import Rows, SummedMilliseconds, Usd, set_derived, share
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Spending:
     tokens_reasoning: int
     tool_calls: int
     retries: int
-    latency_ms: Milliseconds | None
+    latency_ms: SummedMilliseconds | None
     cache_read_share: float | None = field(init=False)
     reasoning_share: float | None = field(init=False)
     output_share: float | None = field(init=False)

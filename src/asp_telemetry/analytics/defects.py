@@ -8,7 +8,7 @@ from typing import Final, Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
 from asp_telemetry.analytics.filters import ProjectFilter
-from asp_telemetry.analytics.rows import Milliseconds, Rows, Usd, set_derived, share
+from asp_telemetry.analytics.rows import Rows, SummedMilliseconds, Usd, set_derived, share
 
 PHASES: Final = ("Planning", "Design", "DesignReview", "Code", "CodeReview", "Test", "Postmortem")
 """The phases in their order."""
@@ -70,7 +70,7 @@ class DefectType:
     low: int
     unresolved: int
     fix_cost_usd: Usd | None
-    fix_ms: Milliseconds | None
+    fix_ms: SummedMilliseconds | None
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,11 @@ import orjson
 
 T = TypeVar("T")
 Usd: TypeAlias = Annotated[Decimal, "exact USD"]
-"""A sum of money, to the last of ten decimals: SQLite, which keeps doubles, adds up whole numbers of 1e-10 USD."""
+"""A sum of money, to the last of ten decimals: SQLite, which keeps doubles, adds up numbers of 1e-10 USD."""
 Milliseconds: TypeAlias = Annotated[float, "ms to the nanosecond"]
-"""A duration, or a sum of them in whole nanoseconds."""
+"""A duration."""
+SummedMilliseconds: TypeAlias = Annotated[float, "ms to the nanosecond, summed"]
+"""A sum of durations: SQLite adds up numbers of nanoseconds."""
 _STEP: Final = Decimal("1E-10")  # the last digit that both databases keep
 
 
@@ -125,11 +127,18 @@ def _decimal(value: Any) -> Decimal:
 
 
 def _usd(value: Any) -> Decimal:
-    return Decimal(value).scaleb(-10) if isinstance(value, int) else _decimal(value)
+    if isinstance(value, Decimal):
+        return value
+    # A double only where it is too great for whole numbers; its shortest text may have an exponent.
+    return Decimal(f"{Decimal(repr(value)).scaleb(-10):f}")
 
 
 def _milliseconds(value: Any) -> float:
-    return value / 1_000_000 if isinstance(value, int) else round(float(value), 6)
+    return round(float(value), 6)
+
+
+def _summed_milliseconds(value: Any) -> float:
+    return float(value) if isinstance(value, Decimal) else round(value / 1_000_000, 6)
 
 
 def _day(value: Any) -> date:
@@ -150,4 +159,5 @@ _READERS: Final[dict[Any, Callable[[Any], Any]]] = {
     Decimal: _decimal,
     Usd: _usd,
     Milliseconds: _milliseconds,
+    SummedMilliseconds: _summed_milliseconds,
 }
