@@ -290,7 +290,8 @@ def test_without_scipy_a_sentence_says_what_to_install(site: Site, monkeypatch: 
 def test_nonsense_is_refused_with_a_sentence(site: Site, value: str) -> None:
     """A complexity that no task can have answers 400 and says what to give."""
     assert (
-        "give a whole number from 1 on" in site.get(f"/estimation?complexity={value}", status=400).alerts[0]
+        "give a whole number from 1 to 2147483647"
+        in site.get(f"/estimation?complexity={value}", status=400).alerts[0]
     )
 
 

@@ -106,8 +106,9 @@ def test_a_great_intercept_is_not_sane():
     """Where most of what a small task takes is the same for all, the line is refused for it."""
     told = estimate([finished(n, n, 1000.0 + n) for n in range(1, 8)], 4)["latency_ms"]
     assert told.method == "C"
-    assert "the intercept of 1e+03 is more than 25%" in told.reasons[0]
-    assert "not within 0.5 to 2 times the average rate" in told.reasons[0]
+    assert "the intercept of 1.0 s is more than 25 % of the 1.0 s foreseen" in told.reasons[0]
+    assert "the slope of 1.0 ms is not within 0.5 to 2 times the average rate of" in told.reasons[0]
+    assert "ms per unit of complexity" in told.reasons[0]
 
 
 def test_a_falling_line_is_not_sane():
@@ -129,6 +130,13 @@ def test_a_plan_opens_the_regression_on_plans():
     assert told.value == pytest.approx(6000, rel=0.02)
     assert told.reasons[0].startswith("not A")
     assert estimate(tasks, 5)["latency_ms"].method == "C"
+
+
+def test_an_id_that_is_not_there_is_told():
+    """Whoever leaves out a task that is none of the finished ones reads that nothing was left out for it."""
+    told = estimate(well_behaved(), 5, without=["T-1", "T-typo"])
+    assert told["tokens"].tasks == len(well_behaved()) - 1
+    assert told.notes == ("not among the finished tasks, so nothing was left out for: T-typo",)
 
 
 def test_what_took_less_than_nothing_is_refused():

@@ -235,6 +235,16 @@ def test_the_command_prints_estimate_range_method_and_why(filled, capsys):
     assert told["figures"][1]["value"] == 4500
 
 
+def test_the_command_writes_both_units_of_a_range_that_has_two(filled, capsys):
+    """A range from milliseconds to seconds names both; one within seconds names them once."""
+    for number, took in enumerate((100, 900, 150, 4000)):
+        insert(filled, f"S-{number}", 5, {"latency_ms": took}, project="spread")
+    assert run(["estimate", "--complexity", "5", "--project", "spread"]) == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith(" latency")]
+    assert "0.0 ms to 3." in row
+    assert row.rstrip().endswith(" s")
+
+
 def test_the_command_stores_and_compares(filled, capsys):
     """--store writes the vector, --compare shows it beside what the task took."""
     assert run(["estimate", "--complexity", "5", "--project", "shop", "--store", "T-next"]) == 0
@@ -254,6 +264,8 @@ def test_the_command_stores_and_compares(filled, capsys):
     ("arguments", "sentence"),
     [
         (["--complexity", "0"], "complexity has the value 0"),
+        (["--complexity", "2147483648"], "give how complex the task is, from 1 to 2147483647"),
+        (["--complexity", "5", "--days", "0"], "--days has the value 0; give a number of days above 0"),
         ([], "give either --complexity N to estimate, or --compare TASK-ID"),
         (["--complexity", "5", "--compare", "T-1"], "give either"),
         (["--complexity", "5", "--planned-tokens", "-1"], "planned tokens has the value -1"),

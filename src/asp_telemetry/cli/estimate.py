@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import anyio
 import typer
 
-from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
+from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_period, chosen_settings
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.errors import ConfigurationError
 from asp_telemetry.estimation import Comparison, Estimate, Estimator, FigureComparison, FigureEstimate
@@ -89,7 +88,7 @@ def run_estimate(
     filters = {
         "project_id": project,
         "task_type": task_type,
-        "since": None if days is None else datetime.now(UTC) - timedelta(days=days),
+        "since": chosen_period(days, None, None)[0],
         "most": most,
     }
     found = anyio.run(_estimate, url, complexity, planned, without or [], filters, store)
@@ -152,8 +151,9 @@ def _range(told: FigureEstimate, level: int) -> str | None:
     for kept in told.ranges:
         if kept.level == level:
             low, high = shown(told.figure, kept.low), shown(told.figure, kept.high)
-            unit = high.split()[-1]
-            return f"{low.removesuffix(unit).rstrip()} to {high}"
+            # The unit stands once where both have the same: 500 ms to 2 s have not.
+            unit = f" {high.split()[-1]}"
+            return f"{low.removesuffix(unit)} to {high}"
     return None
 
 

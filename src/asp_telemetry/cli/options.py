@@ -122,7 +122,7 @@ def chosen_period(
         raise ConfigurationError(f"--days {days:g} and --since {since} were both given; give one of them")
     if days is not None and not 0 < days <= _MOST_DAYS:
         raise ConfigurationError(
-            f"--days has the value {days:g}; give a number of days from 0 to {_MOST_DAYS}"
+            f"--days has the value {days:g}; give a number of days above 0, at most {_MOST_DAYS}"
         )
     from asp_telemetry.repricing.request import parse_moment  # noqa: PLC0415 - few commands have these options
 

@@ -5,7 +5,7 @@ is not enough data. Their conditions: W. S. Humphrey, PSP: A Self-Improvement Pr
 chapter 6; in short at https://www.processdash.com/static/help/Topics/Planning/UsingProbeTool.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from asp_telemetry.errors import EstimationError
@@ -44,7 +44,12 @@ class Choice(NamedTuple):
 
 
 def choose(
-    by_complexity: Sequence[Point], by_plan: Sequence[Point], complexity: float, planned: float | None
+    by_complexity: Sequence[Point],
+    by_plan: Sequence[Point],
+    complexity: float,
+    planned: float | None,
+    *,
+    written: Callable[[float], str] = "{:,.4g}".format,
 ) -> Choice:
     """Choose the method for one figure.
 
@@ -53,6 +58,7 @@ def choose(
         by_plan: Finished tasks: what each took at what it was planned to take.
         complexity: How complex the new task is thought to be.
         planned: What it is planned to take; None if nobody planned.
+        written: Writes a value of the figure with its unit, for the reasons.
 
     Returns:
         The method with its reasons.
@@ -67,12 +73,12 @@ def choose(
     reasons: list[str] = []
     for points in (by_complexity, by_plan):
         _refuse_nonsense(points)
-    tried = _line("A", by_complexity, complexity, reasons)
+    tried = _line("A", by_complexity, complexity, reasons, written)
     if tried is not None:
         return Choice("A", tuple(reasons), tried, complexity)
     if planned is None:
         reasons.append("not B: no planned value was given for this task")
-    elif (tried := _line("B", by_plan, planned, reasons)) is not None:
+    elif (tried := _line("B", by_plan, planned, reasons, written)) is not None:
         return Choice("B", tuple(reasons), tried, planned)
     try:
         rate = Rate(by_complexity)
@@ -92,13 +98,15 @@ def _refuse_nonsense(points: Sequence[Point]) -> None:
             )
 
 
-def _line(method: str, points: Sequence[Point], x: float, reasons: list[str]) -> Line | None:
+def _line(
+    method: str, points: Sequence[Point], x: float, reasons: list[str], written: Callable[[float], str]
+) -> Line | None:
     try:
         line = Line(points)
     except EstimationError as error:
         reasons.append(f"not {method}: {error}")
         return None
-    doubts = _doubts(line, x)
+    doubts = _doubts(line, x, written, planned=method == "B")
     if doubts:
         reasons.append(f"not {method}: {'; '.join(doubts)}")
         return None
@@ -108,23 +116,28 @@ def _line(method: str, points: Sequence[Point], x: float, reasons: list[str]) ->
     return line
 
 
-def _doubts(line: Line, x: float) -> list[str]:
+def _doubts(line: Line, x: float, written: Callable[[float], str], *, planned: bool) -> list[str]:
     """Say what speaks against a line."""
     doubts = []
     if line.r_squared < LEAST_R_SQUARED:
         doubts.append(f"r squared is {line.r_squared:.2f}, below {LEAST_R_SQUARED}")
     expected = line.at(x)
     if expected <= 0:
-        doubts.append(f"the line foresees {expected:.3g} at {x:g}, which is not above 0")
+        size = f"a plan of {written(x)}" if planned else f"complexity {x:g}"
+        doubts.append(f"the line foresees {written(expected)} at {size}, which is not above 0")
     elif abs(line.intercept) > MOST_INTERCEPT * expected:
         doubts.append(
-            f"the intercept of {line.intercept:.3g} is more than {MOST_INTERCEPT:.0%} of the {expected:.3g} foreseen"
+            f"the intercept of {written(line.intercept)} is more than {MOST_INTERCEPT * 100:g} % of the "
+            f"{written(expected)} foreseen"
         )
     sizes, taken = sum(point.x for point in line.points), sum(point.y for point in line.points)
     rate = taken / sizes
     low, high = SLOPES
     if not low * rate <= line.slope <= high * rate or line.slope <= 0:
+        # What a plan became is a number of times the plan, what complexity takes is a value of the figure.
+        slope, usual = (f"{one:.3g}" if planned else written(one) for one in (line.slope, rate))
         doubts.append(
-            f"the slope of {line.slope:.3g} is not within {low:g} to {high:g} times the average rate of {rate:.3g}"
+            f"the slope of {slope} is not within {low:g} to {high:g} times the average rate of {usual}"
+            + ("" if planned else " per unit of complexity")
         )
     return doubts

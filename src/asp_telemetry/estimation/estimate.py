@@ -1,20 +1,23 @@
 """An estimate: what a task of some complexity will take, within which range, by which method and why."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import isfinite
 from typing import Any
 
 from asp_telemetry.errors import EstimationError
 from asp_telemetry.estimation.choice import METHODS, choose
 from asp_telemetry.estimation.comparison import Comparison
-from asp_telemetry.estimation.figures import FIGURES, NAMES, UNITS, Number, exact
+from asp_telemetry.estimation.figures import FIGURES, NAMES, UNITS, Number, exact, shown
 from asp_telemetry.estimation.fit import leave_one_out
 from asp_telemetry.estimation.line import Line
 from asp_telemetry.estimation.task import FinishedTask
 
 LEVELS = (0.7, 0.9)
 MAKER = "PROBE_AI"
+MOST_COMPLEXITY = 2**31 - 1
+"""More than that no task can have in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def estimate(
 
     Args:
         tasks: The finished tasks.
-        complexity: How complex the task is thought to be; at least 1.
+        complexity: How complex the task is thought to be; from 1 to `MOST_COMPLEXITY`.
         planned: What it is planned to take, by figure: latency_ms, tokens, api_cost_usd. Opens method B.
         without: Ids of finished tasks to leave out, such as outliers with a reason.
 
@@ -184,15 +187,19 @@ def estimate(
         >>> estimate([], 18)["tokens"].method_name
         'not enough data'
     """
-    if complexity < 1:
+    if not 1 <= complexity <= MOST_COMPLEXITY:
         raise EstimationError(
-            f"complexity has the value {complexity}; give how complex the task is, at least 1"
+            f"complexity has the value {complexity}; give how complex the task is, from 1 to {MOST_COMPLEXITY}"
         )
     plan = _checked_plan(planned or {})
-    left = set(without)
-    used = [task for task in tasks if task.task_id not in left]
+    left, used = set(without), []
+    for task in tasks:
+        if task.task_id in without:
+            left.discard(task.task_id)
+        else:
+            used.append(task)
     figures = tuple(_figure(figure, used, complexity, plan.get(figure)) for figure in FIGURES)
-    return Estimate(complexity, figures, tuple(_notes(used, complexity)))
+    return Estimate(complexity, figures, (*_unfound(left), *_notes(used, complexity)))
 
 
 def expected(tasks: Sequence[FinishedTask], complexity: int) -> dict[str, float]:
@@ -234,7 +241,7 @@ def _figure(
 ) -> FigureEstimate:
     by_complexity = [point for task in tasks if (point := task.by_complexity(figure)) is not None]
     by_plan = [point for task in tasks if (point := task.by_plan(figure)) is not None]
-    choice = choose(by_complexity, by_plan, complexity, planned)
+    choice = choose(by_complexity, by_plan, complexity, planned, written=partial(shown, figure))
     named = (choice.method, METHODS[choice.method], choice.reasons)
     fit = choice.fit
     if fit is None:
@@ -268,6 +275,12 @@ def _figure(
             for found in fit.outliers()
         ),
     )
+
+
+def _unfound(left: Iterable[str]) -> Iterator[str]:
+    names = ", ".join(sorted(left))
+    if names:
+        yield f"not among the finished tasks, so nothing was left out for: {names}"
 
 
 def _notes(tasks: Sequence[FinishedTask], complexity: int) -> list[str]:

@@ -120,7 +120,7 @@ class Estimator:
         """Estimate latency, tokens and cost of a task.
 
         Args:
-            complexity: How complex the task is thought to be; at least 1.
+            complexity: How complex the task is thought to be; from 1 to 2**31 - 1.
             planned: What it is planned to take, by figure: latency_ms, tokens, api_cost_usd. Opens method B.
             without: Ids of finished tasks to leave out, such as outliers with a reason.
             **filters: Which finished tasks to learn from; see `finished_tasks`.

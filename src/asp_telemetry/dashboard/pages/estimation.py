@@ -29,9 +29,9 @@ from asp_telemetry.estimation import (
     band,
     estimate,
 )
+from asp_telemetry.estimation.estimate import MOST_COMPLEXITY
 
 DEFAULT_COMPLEXITY: Final = 18
-_GREATEST: Final = 2**31 - 1
 
 
 class OfProject(TypedDict, total=False):
@@ -93,9 +93,9 @@ def _complexity(text: str | None) -> int:
         found = int(text)
     except ValueError:
         found = 0
-    if not 1 <= found <= _GREATEST:
+    if not 1 <= found <= MOST_COMPLEXITY:
         raise ConfigurationError(
-            f"complexity={text} is none that a task can have; give a whole number from 1 on"
+            f"complexity={text} is none that a task can have; give a whole number from 1 to {MOST_COMPLEXITY}"
         )
     return found
 
