@@ -129,3 +129,9 @@ def test_rows_recorded_by_hand_tell_their_mode_s_beginning(history, since):
     """Without a note of ours, a mode begins with the period of its first measurement."""
     rows = [recorded(number, mode, 15) for mode, number in history]
     assert mode_since(rows) == (None if since is None else day(since))
+
+
+def test_a_near_miss_does_not_read_as_met():
+    """A value that would be the target when rounded is told with as many digits as it takes to see the miss."""
+    assert probe(20.04).text == "MAPE is 20.04 % and must fall to 20 %"
+    assert probe(20.0).text == "ready for Shadow"

@@ -52,9 +52,13 @@ class Target:
         Example:
             >>> Target("MAPE", 20.0, "lower_is_better").demand(24.31)
             'MAPE is 24.3 % and must fall to 20 %'
+            >>> Target("MAPE", 20.0, "lower_is_better").demand(20.04)
+            'MAPE is 20.04 % and must fall to 20 %'
         """
+        # A near miss must not read as if the target were met.
+        places = next((places for places in range(1, 4) if not self.is_met(round(value, places))), 4)
         verb = "fall" if self.direction == "lower_is_better" else "rise"
-        return f"{self.name} is {value:.1f} % and must {verb} to {self.value:g} %"
+        return f"{self.name} is {value:.{places}f} % and must {verb} to {self.value:g} %"
 
 
 @dataclass(frozen=True, slots=True)
