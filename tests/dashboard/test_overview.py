@@ -230,3 +230,19 @@ async def _try_to_write(url: str) -> None:
                 await readers.next()._reader.fetch(statement, {})
     finally:
         await readers.close()
+
+
+def test_a_clock_that_was_wrong_by_centuries_does_not_fill_the_page(
+    any_database: AnyDatabase, dashboard: Start
+) -> None:
+    """One cost of the year 9999 leaves the page as short as it was: of so long a time only days with work are listed."""
+    make_with_example(any_database.url)
+    any_database.run(
+        "INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit) "
+        f"VALUES ('9999-12-30 12:00:00.000000{'' if any_database.is_sqlite else '+00'}', 'T', 'Late', 'API_Cost', 2.5, 'USD');"
+    )
+    for path in ("/", "/?days=all"):
+        answer = dashboard(any_database.url).get(path)
+        assert answer.status == 200
+        assert "9999-12-30 $2.50" in words(answer.text)
+        assert len(answer.text) < 100_000
