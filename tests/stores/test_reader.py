@@ -4,8 +4,12 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from asp_telemetry.database_url import sqlite_path
+from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.stores.reader import open_reader
+from asp_telemetry.upkeep import open_upkeep
 from databases import AnyDatabase, make_with_example
 
 
@@ -42,3 +46,26 @@ def test_questions_asked_together_leave_no_connection_behind(any_database: AnyDa
     while (left := connections(any_database)) > before and time.monotonic() < deadline:
         time.sleep(0.05)  # a server notices a moment later that it was left
     assert left == before
+
+
+def test_a_file_that_is_replaced_is_read_anew(sqlite_database: AnyDatabase) -> None:
+    """What was deleted is not read on for ever, though it is still open; what stands in its place is."""
+    count = "SELECT count(*) AS tasks FROM task_metadata"
+    path = sqlite_path(sqlite_database.url)
+
+    async def ask() -> list[int]:
+        reader = open_reader(sqlite_database.url)
+        found = [(await reader.fetch(count, {}))[0]["tasks"]]
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        with pytest.raises(StoreUnavailableError, match="does not exist"):
+            await reader.fetch(count, {})
+        await open_upkeep(sqlite_database.url).make()
+        found.append((await reader.fetch(count, {}))[0]["tasks"])
+        await reader.close()
+        return found
+
+    make_with_example(sqlite_database.url)
+    before, after = asyncio.run(ask())
+    assert (before > 0, after) == (True, 0)
+    assert connections(sqlite_database) == 0

@@ -1,6 +1,5 @@
 """Looks up what is committed of executions and defects; for mirrors, which read the journal again."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,7 +15,7 @@ from asp_telemetry.forks import database_calls
 from asp_telemetry.migrations import store_errors
 from asp_telemetry.prices.provenance import money_text
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.stores.sqlite_connection import connect
+from asp_telemetry.stores.sqlite_connection import connect, file_identity
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.committed import (
     Committed,
@@ -139,7 +138,7 @@ class _SqliteCommitted(CommittedRows):
 
     async def _connected(self) -> aiosqlite.Connection | None:
         """Return a connection to the file that stands there; None if there is none, or none of our tables in it."""
-        identity = _identity(self._path)
+        identity = file_identity(self._path)
         if self._connection is not None and identity != self._opened:
             await self.close()
         if self._connection is None and identity is not None:
@@ -162,11 +161,3 @@ class _SqliteCommitted(CommittedRows):
         thread = getattr(self._connection, "_thread", None)
         ident = None if thread is None else thread.ident
         return set() if ident is None else {ident}
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - beside every look-up: pathlib costs more than the call itself
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

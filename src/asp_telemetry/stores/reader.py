@@ -15,7 +15,7 @@ import anyio
 from asp_telemetry.database_url import destination_of, is_sqlite, require_driver, sqlite_path
 from asp_telemetry.errors import StoreUnavailableError
 from asp_telemetry.migrations import store_errors
-from asp_telemetry.stores.sqlite_connection import connect
+from asp_telemetry.stores.sqlite_connection import connect, file_identity
 
 if TYPE_CHECKING:
     from asp_telemetry.stores.pool import ReadPool
@@ -89,6 +89,7 @@ class _SqliteReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._connecting = anyio.Lock()
 
     async def fetch(self, sql: str, values: Mapping[str, Any]) -> Found:
@@ -111,14 +112,19 @@ class _SqliteReader:
     async def _connected(self) -> aiosqlite.Connection:
         # Questions that are asked together must not connect twice: nobody would close the first connection.
         async with self._connecting:
+            file = file_identity(self._path)
+            # What was deleted or replaced would be read on for ever: an open file outlasts its name.
+            if file != self._file:
+                await self.close()
             if self._connection is None:
-                if not self._path.exists():
+                if file is None:
                     raise StoreUnavailableError(
                         f"{self._path} does not exist; record something first, or name the database with --database "
                         "or ASP_DATABASE_URL"
                     )
                 self._connection = await connect(self._path, read_only=True)
                 self._connection.row_factory = aiosqlite.Row
+                self._file = file
             return self._connection
 
     async def close(self) -> None:

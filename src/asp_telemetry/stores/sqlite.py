@@ -1,6 +1,5 @@
 """Writes batches into an SQLite file: one immediate transaction for rows, roll-ups and journal positions."""
 
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from asp_telemetry.errors import PositionMovedError, RowRefusedError, StoreUnava
 from asp_telemetry.resources import schema_directory
 from asp_telemetry.stores.merging import first_received, without_known
 from asp_telemetry.stores.routing import router_metrics
-from asp_telemetry.stores.sqlite_connection import open_database
+from asp_telemetry.stores.sqlite_connection import file_identity, open_database
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import METRIC_COLUMNS, TRACE_COLUMNS, Batch, Change, Checkpoint, Entry, Row
 from asp_telemetry.writer.efforts import efforts
@@ -48,7 +47,7 @@ class SqliteStore:
         await self.close()
         opened = await open_database(self.path)
         self._connection = opened.connection
-        self._opened = _file_identity(self.path)
+        self._opened = file_identity(self.path)
         rows = await self._fetch("identity", {})
         return str(rows[0][0])
 
@@ -246,7 +245,7 @@ class SqliteStore:
 
     def _check_file(self) -> None:
         """Refuse to commit into a file that has been deleted or replaced: SQLite itself would do it, and say nothing."""
-        found = _file_identity(self.path)
+        found = file_identity(self.path)
         # None equals None where it vanished between being opened and being looked at.
         if found is None or found != self._opened:
             raise StoreUnavailableError(
@@ -264,14 +263,6 @@ class SqliteStore:
         if isinstance(error, sqlite3.OperationalError):
             return StoreUnavailableError(f"{self.path}: {message}")
         return RowRefusedError(f"{type(error).__name__}: {message}")
-
-
-def _file_identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - the commit path: pathlib costs more than the call itself
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _array(values: Iterable[Any]) -> str:

@@ -75,6 +75,19 @@ async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connectio
     return connection
 
 
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Tell which file a path leads to now; None for none. One that is open may have been removed or replaced since.
+
+    Args:
+        path: The database file.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - beside every look-up and commit: pathlib costs more than the call itself
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 async def open_database(path: Path, *, to: int | None = None) -> OpenedDatabase:
     """Open a database for writing and bring its schema up to date; an old or new file will do, a foreign one not.
 
