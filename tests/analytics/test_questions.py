@@ -232,6 +232,19 @@ async def test_days_are_days_in_utc(filled: str) -> None:
     assert next(iter(rows.as_dicts()[0])) == "day"
 
 
+async def test_a_text_is_no_moment(filled: str) -> None:
+    """Whoever gives a day as text reads what to give instead."""
+    async with Analytics(filled) as ask:
+        with pytest.raises(ConfigurationError, match=r"since='2026-03-01' is no moment; give a datetime"):
+            await ask.cost_in_all(since="2026-03-01")  # type: ignore[arg-type]
+
+
+async def test_a_name_with_a_nul_is_asked_for_like_any_other(filled: str) -> None:
+    """PostgreSQL stores no NUL: the writer replaces it, and so does the question."""
+    async with Analytics(filled) as ask:
+        assert (await ask.cost_in_all(role="Code\0")).cost_usd is None
+
+
 async def test_a_period_has_its_first_moment_and_not_its_last(filled: str) -> None:
     """What happened at `since` counts, what happened at `until` does not: periods can follow one another."""
     async with Analytics(filled) as ask:

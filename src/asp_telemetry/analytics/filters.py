@@ -88,6 +88,10 @@ def filter_values(filters: Mapping[str, Any], known: Collection[str]) -> dict[st
 
 def _period(days: float | None, since: datetime | None, until: datetime | None) -> dict[str, datetime]:
     for name, moment in (("since", since), ("until", until)):
+        if moment is not None and not isinstance(moment, datetime):
+            raise ConfigurationError(
+                f"{name}={moment!r} is no moment; give a datetime, such as datetime(2026, 1, 31, tzinfo=UTC)"
+            )
         if moment is not None and moment.tzinfo is None:
             raise ConfigurationError(
                 f"{name}={moment.isoformat()} has no time zone; add one, such as tzinfo=datetime.UTC"

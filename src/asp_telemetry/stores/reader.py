@@ -141,6 +141,11 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
+def _storable(value: Any) -> Any:
+    """Write a value as PostgreSQL keeps it: the writer, too, replaces the one character that it cannot store."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
 class _PostgresReader:
     """Read a PostgreSQL database over a few connections."""
 
@@ -159,7 +164,7 @@ class _PostgresReader:
         text, names = positional(sql)
         try:
             async with pool.acquire() as connection:
-                found: Found = await connection.fetch(text, *(values[name] for name in names))
+                found: Found = await connection.fetch(text, *(_storable(values[name]) for name in names))
         except TROUBLE as error:
             raise unavailable(error, destination_of(self._url)) from error
         return found
