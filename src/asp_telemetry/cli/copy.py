@@ -80,7 +80,7 @@ def _print(report: CopyReport) -> None:
         ],
     )
     for place, count in report.adapted.items():
-        print(f"adapted to what both databases can hold: {place}, {count} values")
+        print(f"adapted to what both databases can hold: {place}, {count} value{'' if count == 1 else 's'}")
     if removed := sum(table.removed for table in report.tables):
         print(
             f"{removed} rows of the interrupted copy were replaced or removed: the source had changed since"

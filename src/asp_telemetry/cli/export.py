@@ -94,7 +94,7 @@ def export(
         [(each.table, each.rows, kilobytes(each.bytes)) for each in summary.tables],
     )
     for place, count in summary.adapted.items():
-        print(f"adapted: {place}, {count} values")
+        print(f"adapted to what both databases can hold: {place}, {count} value{'' if count == 1 else 's'}")
 
 
 def _print_table(url: str, form: Literal["csv", "jsonl", "parquet"], tables: list[str], span: Span) -> None:
