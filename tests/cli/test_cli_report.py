@@ -195,6 +195,9 @@ def test_an_empty_database_says_what_to_do(any_database, capsys, name):
     capsys.readouterr()
     text = shown(capsys, name)
     assert "nothing was recorded that fits" in text or "0" in text
+    assert "widen the filters" not in text, "advice for whom has set none"
+    if name == "defects":
+        assert "; record with asp.log_defect(...), or see `asp-telemetry doctor`" in text
     assert told(capsys, name)["report"] == name
     assert run(["report", name, "--csv"]) == 0
 

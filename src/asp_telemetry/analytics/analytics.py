@@ -140,5 +140,6 @@ def _identifier(given: str | UUID) -> str:
         return str(UUID(str(given)))
     except ValueError:
         raise NotRecordedError(
-            f"{str(given)!r} is no id of an execution; it looks like 0198c2f4-0000-7000-8000-000000000001"
+            f"{str(given)!r} is no id of an execution, which looks like 0198c2f4-0000-7000-8000-000000000001; "
+            "recent_traces(), `asp-telemetry tail --json` and the traces of the dashboard name them"
         ) from None

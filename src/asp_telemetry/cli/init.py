@@ -43,7 +43,8 @@ def init(
     with_sample_data: Annotated[
         bool,
         typer.Option(
-            "--with-sample-data", help="Add a worked example, and three months of an invented team."
+            "--with-sample-data",
+            help="Add a worked example, and three months of an invented team; best into a database of its own.",
         ),
     ] = False,
     timescaledb: Annotated[

@@ -87,7 +87,7 @@ def report(
         _print_csv(answers[0])
     else:
         for one, rows in zip(chosen, answers, strict=True):
-            _print(one, rows, limit, refused.get(one.name))
+            _print(one, rows, limit, refused.get(one.name), narrowed=bool(filters))
         if left:
             print(
                 f"left out, because these filters cannot narrow them: {', '.join(one.name for one in left)}"
@@ -152,13 +152,16 @@ async def _ask(
     return answers, refused
 
 
-def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None) -> None:
+def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None, *, narrowed: bool) -> None:
     print(table.title)
     if refused is not None:
         print(f" not answered: {refused}\n")
         return
     if not rows:
-        print(" nothing was recorded that fits; widen the filters, or see `asp-telemetry doctor`\n")
+        advice = ["widen the filters"] if narrowed else []
+        advice += [f"record with {table.record}"] if table.record else []
+        advice.append("or see `asp-telemetry doctor`" if advice else "see `asp-telemetry doctor`")
+        print(f" nothing was recorded that fits; {', '.join(advice)}\n")
         return
     shown = rows[:limit] if limit else rows
     columns = [name for name in table.columns if any(getattr(row, name) is not None for row in rows)]

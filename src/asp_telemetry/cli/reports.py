@@ -23,6 +23,7 @@ class Table(NamedTuple):
         columns: The fields that a terminal shows; programs get all of them.
         always: Whether it is shown without being asked for by name.
         door: Whose method that is.
+        record: What records such rows, for whom has none.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Table(NamedTuple):
     columns: tuple[str, ...]
     always: bool = True
     door: Door = Analytics
+    record: str = ""
 
     @property
     def filters(self) -> dict[str, str]:
@@ -82,13 +84,15 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         Table(
             "type", "Defects by type", "defects_by_type",
             ("defect_type", "defects", "critical", "high", "medium", "low", "unresolved", "fix_cost_usd", "fix_ms"),
+            record="asp.log_defect(...)",
         ),
         Table(
             "component", "Defect density by component", "defect_density_by_component",
             ("component_path", "tasks", "complexity", "defects", "severe_defects", "defect_density"),
+            record="task.set(components_affected=[...]) and log_defect(component_path=...)",
         ),
         Table("phase", "From where defects come, and where they are found", "defects_by_phase",
-              ("phase_injected", "phase_removed", "defects")),
+              ("phase_injected", "phase_removed", "defects"), record="asp.log_defect(...)"),
         Table("yield", "What each phase finds of what it could", "phase_yields",
               ("phase", "injected", "removed", "escaped", "phase_yield")),
     ),
@@ -136,11 +140,14 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         ),
         Table("versions", "Versions of agents", "agent_versions",
               ("agent_role", "version", "runs", "first_run_at", "last_run_at")),
-        Table("router", "How agents were chosen", "router_quality", ("strategy", *_ROUTER)),
-        Table("selected", "Which agents were chosen", "router_quality_by_agent", ("selected_agent", *_ROUTER), always=False),
+        Table("router", "How agents were chosen", "router_quality", ("strategy", *_ROUTER),
+              record="asp.routing(...)"),
+        Table("selected", "Which agents were chosen", "router_quality_by_agent", ("selected_agent", *_ROUTER), always=False,
+              record="asp.routing(...)"),
         Table(
             "patterns", "Learned patterns", "pattern_effectiveness",
             ("intent", "agent", "offered", "used", "use_rate", "successes", "partial_successes", "failures", "success_rate", "average_variance"), always=False,
+            record="`asp-telemetry patterns learn`",
         ),
         Table("day", "Latency by day (UTC)", "latency_by_day", ("day", "measured", *_DURATIONS), always=False),
     ),
@@ -153,10 +160,11 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         Table(
             "endpoints", "Calls of services", "endpoint_reliability",
             ("service", "method", "path", "calls", "successes", "timeouts", "retries", *_DURATIONS, "last_failure_at"),
+            record="asp.endpoint_call(...)",
         ),
         Table(
             "hooks", "Hooks", "hook_reliability",
-            ("hook_type", "tool_name", "runs", "successes", *_DURATIONS, "last_started_at"), always=False,
+            ("hook_type", "tool_name", "runs", "successes", *_DURATIONS, "last_started_at"), always=False, record="asp.hook(...)",
         ),
         Table("day", "How executions end, by day (UTC)", "outcomes_by_day", ("day", *_OUTCOMES), always=False),
     ),

@@ -142,14 +142,15 @@ class _Lines:
         line.append(f"{'running' if running else execution.status:<9}  ", style=style)
         role, name = printable(execution.agent_role or "-"), printable(execution.name)
         line.append(f"{role:<14}  {execution.kind or '-':<10}  {name:<24}")
-        if execution.duration_ms is not None:
-            line.append(f"  {duration(execution.duration_ms):>9}")
+        took = "" if execution.duration_ms is None else duration(execution.duration_ms)
+        line.append(f"  {took:>9}")
         line.append(_usage(execution.usage))
         if execution.task_id and execution.task_id != execution.root_id:
             line.append(f"  {printable(execution.task_id)}")
         if execution.failed:
             told = ": ".join(part for part in (execution.error_type, execution.error_message) if part)
             line.append(f"  ! {printable(' '.join(told.split())[:160]) or execution.status}", style=style)
+        line.rstrip()
         return line
 
 
