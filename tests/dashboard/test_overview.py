@@ -246,3 +246,20 @@ def test_a_clock_that_was_wrong_by_centuries_does_not_fill_the_page(
         assert answer.status == 200
         assert "9999-12-30 $2.50" in words(answer.text)
         assert len(answer.text) < 100_000
+
+
+def test_thousands_of_roles_do_not_fill_the_page(any_database: AnyDatabase, dashboard: Start) -> None:
+    """A table ends after a thousand rows, and says so: the dearest stand first."""
+    make_with_example(any_database.url)
+    moment = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}{'' if any_database.is_sqlite else '+00'}"
+    rows = ", ".join(
+        f"('{moment}', 'T', 'Role {cents}', 'API_Cost', {cents / 100}, 'USD')" for cents in range(1, 1003)
+    )
+    any_database.run(
+        "INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit) "
+        f"VALUES {rows};"
+    )
+    text = dashboard(any_database.url).get("/").text
+    assert ">Role 1002</a>" in text
+    assert ">Role 2</a>" not in text
+    assert "These are the first 1,000 of 1,002; narrow the filters" in words(text)
