@@ -23,6 +23,7 @@ from asp_telemetry.cli.reports import REPORTS
 from asp_telemetry.estimation import Estimator
 from asp_telemetry.estimation.student import _special
 from asp_telemetry.upkeep import open_upkeep
+from databases import make_with_example
 
 
 @pytest.fixture
@@ -264,3 +265,17 @@ def test_all_numbers_have_units():
         "p95",
         "escape rate",
     )
+
+
+def test_exact_numbers_are_digits_alone(any_database, capsys):
+    """JSON and CSV write a cost of nothing as 0 and 80 per cent as 80, the same from either database."""
+    make_with_example(any_database.url)
+    any_database.run(
+        "INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit) "
+        f"VALUES ('2026-03-01 12:00:00.000000{'' if any_database.is_sqlite else '+00'}', 'T', 'Free', 'API_Cost', 0, 'USD');"
+    )
+    found = told(capsys, "cost", "--role", "Free")["tables"]["role"]
+    assert [row["cost_usd"] for row in found] == ["0"]
+    assert ",0," in shown(capsys, "cost", "--role", "Free", "--csv").splitlines()[1]
+    history = told(capsys, "bootstrap", "--table", "history")["tables"]["history"]
+    assert {row["target"] for row in history} == {"20", "80"}

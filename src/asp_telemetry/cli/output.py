@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -25,7 +26,23 @@ def print_json(value: object) -> None:
           "version": 1
         }
     """
-    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    print(json.dumps(value, indent=2, default=as_text, ensure_ascii=False))
+
+
+def as_text(value: object) -> str:
+    """Write what JSON and CSV have no type for; decimals alike from either database, and never as a power of ten.
+
+    Args:
+        value: Any object.
+
+    Example:
+        >>> as_text(Decimal("0E-10")), as_text(Decimal("80.0000")), as_text(Decimal("0.00003"))
+        ('0', '80', '0.00003')
+    """
+    if not isinstance(value, Decimal):
+        return str(value)
+    digits = f"{value:f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def print_table(

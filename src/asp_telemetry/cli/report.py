@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import fields
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -27,7 +28,7 @@ from asp_telemetry.cli.options import (
     chosen_period,
     chosen_settings,
 )
-from asp_telemetry.cli.output import counted, print_json, print_table
+from asp_telemetry.cli.output import as_text, counted, print_json, print_table
 from asp_telemetry.cli.reports import REPORTS, Door, Table
 from asp_telemetry.errors import ConfigurationError, EstimationError
 from asp_telemetry.estimation import Estimator
@@ -186,5 +187,7 @@ def _print_csv(rows: Rows[Any]) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return orjson.dumps(value, default=as_text).decode()
+    if isinstance(value, Decimal):
+        return as_text(value)
     return value.isoformat() if hasattr(value, "isoformat") else value
