@@ -62,6 +62,26 @@ def test_init_makes_fills_and_verifies(any_database, capsys):
     assert any_database.rows("SELECT count(*) FROM agent_cost_vector WHERE task_id = 'TASK-001'") == [(14,)]
 
 
+@pytest.mark.parametrize("statement", [
+    "INSERT INTO task_metadata (task_id, created_at, updated_at) VALUES ('TASK-001', '{now}', '{now}')",
+    """INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit)
+    VALUES ('{now}', 'TASK-001', 'Code', 'API_Cost', 0.01, 'USD')""",
+])  # fmt: skip
+@pytest.mark.parametrize("is_there", [False, True])
+def test_the_sample_is_not_mixed_with_other_records(any_database, capsys, statement, is_there):
+    """Who has records of one's own, and be it a task that is called as the sample's, is told to take another database."""
+    report(capsys, "init", *(["--with-sample-data"] if is_there else []))
+    any_database.run("DELETE FROM task_metadata WHERE task_id = 'TASK-001'")
+    any_database.run(statement.format(now="2026-11-20 10:00:00.000000"))
+    tasks = any_database.rows("SELECT count(*) FROM task_metadata")
+    assert run(["init", "--with-sample-data"]) == 1
+    told = capsys.readouterr().err
+    table = statement.split()[2]
+    assert f"holds records that are not the sample's (rows: {table} 1)" in told
+    assert "asp-telemetry init --with-sample-data --db-path sample.db" in told
+    assert any_database.rows("SELECT count(*) FROM task_metadata") == tasks
+
+
 def test_init_shows_no_password(any_database, capsys):
     """What is printed for people names the database without user and password."""
     assert run(["init", "--database", any_database.url]) == 0

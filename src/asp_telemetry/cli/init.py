@@ -17,7 +17,7 @@ from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.cli.progress import showing
 from asp_telemetry.cli.question import confirm, tell_of_living, tell_rows
 from asp_telemetry.errors import StoreUnavailableError
-from asp_telemetry.sample import write_sample_team
+from asp_telemetry.sample import require_alone, write_sample_team
 from asp_telemetry.settings import Settings
 from asp_telemetry.upkeep import open_upkeep
 from asp_telemetry.upkeep.journals import look_into_journals
@@ -44,7 +44,7 @@ def init(
         bool,
         typer.Option(
             "--with-sample-data",
-            help="Add a worked example, and three months of an invented team; best into a database of its own.",
+            help="Add a worked example, and three months of an invented team; only into a database of its own.",
         ),
     ] = False,
     timescaledb: Annotated[
@@ -92,6 +92,7 @@ async def _make(settings: Settings, reset: bool, with_sample_data: bool, timesca
     if reset and existed:
         await upkeep.erase()
     if with_sample_data:
+        await require_alone(settings.database, settings.destination)
         await upkeep.add_sample_data()
         with showing("inventing a team") as tell:
             tell("three months of it")

@@ -37,10 +37,12 @@ def shown(figure: str, value: Number) -> str:
     Example:
         >>> shown("latency_ms", 61500.0), shown("tokens", 30000), shown("api_cost_usd", Decimal("0.15"))
         ('61.5 s', '30,000 tokens', '0.150000 USD')
+        >>> shown("latency_ms", -4240.0)
+        '-4.2 s'
     """
     if figure == "latency_ms":
-        return f"{float(value) / 1000:,.1f} s" if value >= 1000 else f"{float(value):.1f} ms"
+        return f"{float(value) / 1000:,.1f} s" if abs(value) >= 1000 else f"{float(value):.1f} ms"
     if figure == "tokens":
         return f"{float(value):,.0f} tokens"
     # Small models cost less than a hundredth of a cent.
-    return f"{value:,.4f} USD" if value >= 1 else f"{value:.6f} USD"
+    return f"{value:,.4f} USD" if abs(value) >= 1 else f"{value:.6f} USD"
