@@ -10,6 +10,13 @@ UNION ALL
 SELECT root_id FROM execution_traces_archive WHERE root_id = :id
 LIMIT 1;
 
+-- Two statements, since most databases have nothing of the task in the archive, where it has no index.
+-- name: newest_of_task
+SELECT root_id FROM execution_traces WHERE task_id = :task ORDER BY started_at DESC, correlation_id DESC LIMIT 1;
+
+-- name: newest_archived_of_task
+SELECT root_id FROM execution_traces_archive WHERE task_id = :task ORDER BY started_at DESC, correlation_id DESC LIMIT 1;
+
 -- name: executions
 SELECT
   correlation_id AS id, root_id, parent_id, kind, name, agent_role, task_id, subtask_id, agent_iteration AS iteration,

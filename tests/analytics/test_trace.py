@@ -1,5 +1,6 @@
 """What was recorded comes back as one trace, from either database."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -154,6 +155,27 @@ def test_the_command_draws_a_waterfall(
 
 
 def test_the_command_says_what_it_cannot_find(recorded_url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown id ends the command with 1 and one line."""
+    """An unknown id, of whatever kind, ends the command with 1 and one line."""
+    assert run(["trace", "TASK-404", "--database", recorded_url]) == 1
+    assert "no execution and no task has the id 'TASK-404'" in capsys.readouterr().err
     assert run(["trace", str(uuid4()), "--database", recorded_url]) == 1
     assert "no execution has the id" in capsys.readouterr().err
+
+
+def test_a_task_leads_to_its_newest_trace(recorded_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who has the id of a task sees its newest trace, and who has none sees which there are."""
+    with asp.task("TASK-001") as again:
+        pass
+    assert asp.flush(timeout=20).complete
+    assert run(["trace", "TASK-001", "--database", recorded_url]) == 0
+    assert f"trace {again.id}," in capsys.readouterr().out
+    with Analytics.sync(recorded_url) as ask:
+        assert ask.newest_trace_id("TASK-001") == str(again.id)
+    assert run(["trace", "--database", recorded_url]) == 0
+    listed = capsys.readouterr().out
+    newest = next(line for line in listed.splitlines() if str(again.id) in line)
+    assert "TASK-001" in newest
+    assert "success" in newest
+    assert "the newest 2 traces" in listed
+    assert run(["trace", "--json", "--database", recorded_url]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["id"] == str(again.id)

@@ -100,6 +100,12 @@ def test_an_id_leads_to_its_trace(site: httpx.Client) -> None:
     page = site.get("/traces", params={"id": " 0198c2f4-0000-7000-8000-000000000001 ", "user": "ana"})
     assert page.status_code == 303
     assert page.headers["location"] == "/traces/0198c2f4-0000-7000-8000-000000000001?user=ana"
+    of_task = site.get("/traces", params={"id": "TASK-2"})
+    assert of_task.status_code == 303
+    assert "Trace of task TASK-2" in words(site.get(of_task.headers["location"]))
+    assert "no execution and no task has the id 'TASK-9'" in words(
+        site.get("/traces", params={"id": "TASK-9"})
+    )
     gone = site.get(page.headers["location"])
     assert gone.status_code == 404
     assert "no execution has the id" in words(gone)

@@ -101,6 +101,28 @@ class Analytics(Families):
         root = of_trace["root"]
         return assemble(root, None if asked == root else asked, executions, metrics, events)
 
+    async def newest_trace_id(self, task_id: str) -> str:
+        """Return the id of the trace in which something has run last for a task, archived or not.
+
+        Args:
+            task_id: The task's id.
+
+        Returns:
+            The id of the trace's root, for `trace`.
+
+        Raises:
+            NotRecordedError: If nothing is recorded that ran for such a task.
+            StoreUnavailableError: If the database cannot be read.
+        """
+        sql = load_statements(schema_directory("analytics") / "traces.sql")
+        for statement in ("newest_of_task", "newest_archived_of_task"):
+            if found := await self._reader.fetch(sql[statement], {"task": task_id}):
+                return str(found[0]["root_id"])
+        raise NotRecordedError(
+            f"no execution and no task has the id {task_id!r}; recent_traces(), `asp-telemetry trace` without an id "
+            "and the traces of the dashboard name them"
+        )
+
     async def timeline(self, execution_or_root_id: str | UUID) -> Rows[Moment]:
         """Return everything that happened in a trace, in order.
 
@@ -141,5 +163,5 @@ def _identifier(given: str | UUID) -> str:
     except ValueError:
         raise NotRecordedError(
             f"{str(given)!r} is no id of an execution, which looks like 0198c2f4-0000-7000-8000-000000000001; "
-            "recent_traces(), `asp-telemetry tail --json` and the traces of the dashboard name them"
+            "recent_traces(), `asp-telemetry trace` without an id and the traces of the dashboard name them"
         ) from None

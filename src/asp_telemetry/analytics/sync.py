@@ -31,6 +31,10 @@ class SyncAnalytics(Blocking, Families):
         """Return the whole trace that an execution belongs to; see `Analytics.trace`."""
         return self._answer(self._analytics.trace, execution_or_root_id)
 
+    def newest_trace_id(self, task_id: str) -> str:
+        """Return the id of the trace in which something has run last for a task; see `Analytics.newest_trace_id`."""
+        return self._answer(self._analytics.newest_trace_id, task_id)
+
     def timeline(self, execution_or_root_id: "str | UUID") -> "Rows[Moment]":
         """Return everything that happened in a trace, in order; see `Analytics.timeline`."""
         return self._answer(self._analytics.timeline, execution_or_root_id)

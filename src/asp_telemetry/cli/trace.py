@@ -1,9 +1,10 @@
-"""`asp-telemetry trace`: draws one trace as a waterfall, with what each execution took."""
+"""`asp-telemetry trace`: draws one trace as a waterfall, with what each execution took, or lists the newest ones."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from uuid import UUID
 
 import anyio
 import typer
@@ -11,13 +12,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from asp_telemetry.analytics import Analytics, Trace, TracedExecution
+from asp_telemetry.analytics import Analytics, Rows, Trace, TracedExecution
 from asp_telemetry.analytics.events import Endpoint, Event, Hook, Transformation, described
+from asp_telemetry.analytics.recent import RecentTrace
 from asp_telemetry.capture.endpoints import HTTP_ERROR
+from asp_telemetry.cli.cells import cell
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
-from asp_telemetry.cli.output import counted, print_json
+from asp_telemetry.cli.output import counted, duration, print_json, print_table
+from asp_telemetry.errors import NotRecordedError
 
 _NAME_WIDTH, _LEAST_NAME, _LEAST_BAR, _ENDING_WIDTH = 40, 18, 6, 40
+_LISTED: Final = 20
+_FIGURES: Final = ("time", "tokens", "USD")
 _STYLES = {
     "error": "red",
     "timeout": "red",
@@ -29,29 +35,89 @@ _STYLES = {
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("trace", short_help="Draw one trace as a waterfall.")(trace)
+    app.command("trace", short_help="Draw one trace as a waterfall, or list the newest.")(trace)
 
 
 def trace(
-    execution: Annotated[
-        str, typer.Argument(metavar="ID", help="The id of any execution of the trace, or of its root.")
-    ],
+    wanted: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID]",
+            help="The id of any execution of the trace, or of a task for its newest one; without it, the newest are listed.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     database: DatabaseOption = None,
     db_path: DbPathOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a whole trace: who called whom, when, how long it took, and what it cost."""
-    found = anyio.run(_read, chosen_settings(database, db_path).database, execution)
+    """Draw a whole trace: who called whom, when, how long it took, and what it cost; without an ID, list the newest."""
+    url = chosen_settings(database, db_path).database
+    if wanted is None:
+        listed = anyio.run(_newest, url)
+        if as_json:
+            print_json(listed.as_dicts())
+        else:
+            _list(listed)
+        return
+    found = anyio.run(_read, url, wanted)
     if as_json:
         print_json(_facts(found))
     else:
         _draw(found, Console(highlight=False, markup=False))
 
 
-async def _read(url: str, execution: str) -> Trace:
+async def _newest(url: str) -> Rows[RecentTrace]:
     async with Analytics(url) as ask:
-        return await ask.trace(execution)
+        return await ask.recent_traces(limit=_LISTED)
+
+
+async def _read(url: str, wanted: str) -> Trace:
+    async with Analytics(url) as ask:
+        if _is_id(wanted):
+            try:
+                return await ask.trace(wanted)
+            except NotRecordedError as error:
+                try:  # a task may be called like this, too
+                    return await ask.trace(await ask.newest_trace_id(wanted))
+                except NotRecordedError:
+                    raise error from None
+        return await ask.trace(await ask.newest_trace_id(wanted))
+
+
+def _is_id(wanted: str) -> bool:
+    try:
+        UUID(wanted)
+    except ValueError:
+        return False
+    return True
+
+
+def _list(found: Rows[RecentTrace]) -> None:
+    if not found:
+        print("no trace is recorded yet; see `asp-telemetry doctor`")
+        return
+    print_table(
+        ["began (UTC)", "id", "trace", "status", "time", "executions", "failed", "cost USD"],
+        [
+            [
+                f"{one.started_at:%Y-%m-%d %H:%M:%S}",
+                one.id,
+                _printable(one.task_id if one.kind == "task" and one.task_id else one.name),
+                one.status.replace("_", " "),
+                "-" if one.duration_ms is None else duration(one.duration_ms),
+                one.executions,
+                one.failures,
+                cell("cost_usd", one.cost_usd),
+            ]
+            for one in found
+        ],
+        right=[4, 5, 6, 7],
+    )
+    print(
+        f"the newest {counted(len(found), 'trace')}; `asp-telemetry trace ID` draws one, by its id or that of a task"
+    )
 
 
 def _facts(found: Trace) -> dict[str, Any]:
@@ -82,14 +148,17 @@ def _told(depth: int, execution: TracedExecution) -> dict[str, Any]:
 
 
 def _draw(found: Trace, console: Console) -> None:
-    console.print(f"trace {found.root_id}, {found.started_at:%Y-%m-%d %H:%M:%S} UTC")
+    console.print(
+        f"trace {found.root_id}, {found.started_at:%Y-%m-%d %H:%M:%S} UTC; "
+        "tokens (in+out) and USD are those of each row itself"
+    )
     lines = list(found.walk_all())
     names, bars, endings = _widths(lines, console.width)
     waited_for = {step.execution_id for step in found.critical_path}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("execution", no_wrap=True, overflow="ellipsis", width=names)
     table.add_column("", no_wrap=True, width=bars)
-    for heading in ("time", "tokens", "USD"):
+    for heading in _FIGURES:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, overflow="ellipsis", width=endings)
     for depth, line in lines:
@@ -113,8 +182,8 @@ def _draw(found: Trace, console: Console) -> None:
 def _widths(lines: Sequence[tuple[int, TracedExecution | Event]], width: int) -> tuple[int, int, int]:
     """Divide a terminal among names, bars and endings; the figures between them are never cut."""
     figures = sum(
-        max(len(heading), *(len(cell(line)) for _, line in lines))
-        for heading, cell in (("time", _lasted), ("tokens", _tokens), ("USD", _cost))
+        max(len(heading), *(len(write(line)) for _, line in lines))
+        for heading, write in zip(_FIGURES, (_lasted, _tokens, _cost), strict=True)
     )
     room = width - figures - 2 * 5  # five gaps between six columns
     longest = max(2 * depth + len(_label(line)) for depth, line in lines)
@@ -185,7 +254,7 @@ def _print_sums(found: Trace, console: Console) -> None:
     console.print(
         f"{counted(totals.executions, 'execution')}, {counted(totals.errors, 'error')}, {_time(found.duration_ms)}, "
         f"{totals.tokens_in:,} tokens in, {totals.tokens_out:,} out, {totals.cost_usd:.6f} USD; "
-        f"{found.coordination_share:.0%} of the time no leaf was running"
+        f"handing work around: {cell('coordination_share', found.coordination_share)} of the time"
     )
     longest = sorted(found.critical_path, key=lambda step: step.duration_ms, reverse=True)[:3]
     if longest:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,6 +11,7 @@ from asp_telemetry.analytics.filters import RoleFilter
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.rendering import render, segment
+from asp_telemetry.errors import NotRecordedError
 
 SHOWN: Final = 50
 """How many traces are on a page."""
@@ -24,7 +26,7 @@ async def traces(request: Request) -> Response:
     """
     filters = Filters.read(request.query_params)
     if wanted := request.query_params.get("id", "").strip():
-        return RedirectResponse(filters.link(f"/traces/{segment(wanted)}"), 303)
+        return RedirectResponse(filters.link(f"/traces/{segment(await _meant(request, wanted))}"), 303)
     failures = request.query_params.get("failures") == "1"
     found = await ask(request).recent_traces(
         **filters.narrowed(RoleFilter), failures=failures, limit=SHOWN + 1
@@ -44,3 +46,17 @@ async def traces(request: Request) -> Response:
         failures=failures,
         older=older,
     )
+
+
+async def _meant(request: Request, wanted: str) -> str:
+    """Return the id of a task's newest trace; what is no task is an id itself, whose page says so if nothing has it."""
+    try:
+        return await ask(request).newest_trace_id(wanted)
+    except NotRecordedError:
+        try:
+            UUID(wanted)
+        except ValueError:
+            pass
+        else:
+            return wanted
+        raise
