@@ -12,6 +12,11 @@
 -- name: model
 (CAST(:model AS text) IS NULL OR llm_model = :model)
 
+-- Of a task, or of what belongs to one; its table is called `asked`. Both together: that role used that model for it.
+-- name: worked
+(CAST(:role AS text) IS NULL AND CAST(:model AS text) IS NULL
+  OR EXISTS (SELECT 1 FROM agent_cost_vector AS spent WHERE spent.task_id = asked.task_id AND {role} AND {model}))
+
 -- name: at_that_time
 timestamp >= :since AND timestamp < :until AND {on_these_days}
 

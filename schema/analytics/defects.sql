@@ -1,13 +1,13 @@
 -- Where defects are put in and taken out, and what lets them through; both databases understand it.
 
 -- name: found
-created_at >= :since AND created_at < :until AND {project} AND {user}
+created_at >= :since AND created_at < :until AND {project} AND {user} AND {worked}
 
 -- name: list
 SELECT
   defect_id, created_at, resolved_at, task_id, defect_type, severity, phase_injected, phase_removed, component_path,
   description, flagged_by_agent, validated_by_human, false_positive
-FROM defect_log
+FROM defect_log AS asked
 WHERE {found}
 ORDER BY created_at DESC, defect_id
 LIMIT coalesce(CAST(:limit AS bigint), 100);
@@ -21,14 +21,14 @@ SELECT
   count(*) FILTER (WHERE severity = 'Low') AS low,
   count(*) FILTER (WHERE resolved_at IS NULL) AS unresolved,
   {fix_usd} AS fix_cost_usd, {fix_ms} AS fix_ms
-FROM defect_log
+FROM defect_log AS asked
 WHERE NOT coalesce(false_positive, false) AND {found}
 GROUP BY defect_type
 ORDER BY defects DESC, defect_type;
 
 -- name: by_phase
 SELECT phase_injected, phase_removed, count(*) AS defects
-FROM defect_log
+FROM defect_log AS asked
 WHERE NOT coalesce(false_positive, false) AND {found}
 GROUP BY phase_injected, phase_removed;
 
@@ -40,7 +40,7 @@ WITH phases (phase, ordinal) AS (
   SELECT
     injected.ordinal AS put_in, removed.ordinal AS taken_out, coalesce(flagged_by_agent, false) AS flagged,
     coalesce(validated_by_human, false) AS validated, coalesce(false_positive, false) AS wrong
-  FROM defect_log
+  FROM defect_log AS asked
   JOIN phases AS injected ON injected.phase = phase_injected
   JOIN phases AS removed ON removed.phase = phase_removed
   WHERE {found}
@@ -60,11 +60,11 @@ ORDER BY ordinal;
 -- name: by_component
 WITH defects AS (
   SELECT component_path, task_id, severity
-  FROM defect_log
+  FROM defect_log AS asked
   WHERE component_path IS NOT NULL AND NOT coalesce(false_positive, false) AND {found}
 ), touched AS (
-  SELECT part.value AS component_path, task.task_id
-  FROM task_metadata AS task, {parts}
+  SELECT part.value AS component_path, asked.task_id
+  FROM task_metadata AS asked, {parts}
   WHERE {found}
   UNION
   SELECT component_path, task_id FROM defects

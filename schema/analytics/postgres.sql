@@ -33,7 +33,7 @@ sum({exact_usd})
 CAST(sum(round(duration, 6)) * 1000000 AS double precision) / nullif(count(duration), 0) / 1000000
 
 -- name: parts
-unnest(task.components_affected) AS part (value)
+unnest(asked.components_affected) AS part (value)
 
 -- name: fix_usd
 sum(CASE jsonb_typeof(effort_to_fix_json -> 'api_cost_usd') WHEN 'number'

@@ -82,7 +82,7 @@ CAST(sum(CASE WHEN duration < 9e9 THEN CAST(round(duration * 1000000) AS INTEGER
   / count(duration) / 1000000
 
 -- name: parts
-json_each(task.components_affected) AS part
+json_each(asked.components_affected) AS part
 
 -- name: fix_usd
 sum(CASE WHEN json_type(effort_to_fix_json, '$.api_cost_usd') IN ('integer', 'real') THEN

@@ -65,7 +65,16 @@ class Reckoning:
         return [
             row for row in self.work[table]
             if self.within(moment(row)) and self.wanted(row["project_id"], "project") and self.wanted(row["user_id"], "user")
+            and self.worked(row["task_id"])
         ]  # fmt: skip
+
+    def worked(self, task_id: str) -> bool:
+        return not {"role", "model"} & set(self.filters) or any(
+            row["task_id"] == task_id
+            and self.wanted(row["agent_role"], "role")
+            and self.wanted(row["llm_model"], "model")
+            for row in self.work["agent_cost_vector"]
+        )
 
     # costs
 

@@ -266,8 +266,8 @@ def test_notebooks_ask_every_question_without_await(filled: str) -> None:
 async def test_wrong_filters_are_refused_with_a_sentence() -> None:
     """A filter that a question does not have, a time without a zone and a contradiction are told before anything is read."""
     async with Analytics("sqlite:////nowhere/at/all.db") as ask:
-        with pytest.raises(TypeError, match="no filter 'model'; it has days, project"):
-            await ask.defects_by_type(model="gpt-4o")  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="no filter 'model'; it has capability, days"):
+            await ask.bootstrap_history(model="gpt-4o")  # type: ignore[call-arg]
         with pytest.raises(ConfigurationError, match="has no time zone"):
             await ask.cost_by_day(since=NOON.replace(tzinfo=None))
         with pytest.raises(ConfigurationError, match="contradict"):

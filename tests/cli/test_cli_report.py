@@ -209,9 +209,9 @@ def test_an_empty_database_says_what_to_do(any_database, capsys, name):
         (["nonsense"], 2, "'nonsense' is not one of"),
         (["cost", "--table", "nothing"], 1, "report cost has no table 'nothing'; it has role, model"),
         (
-            ["review", "--model", "x"],
+            ["agents", "--table", "versions", "--model", "x"],
             1,
-            "report review cannot be narrowed by --model; it takes --days, --project",
+            "report agents cannot be narrowed by --model; it takes --days, --project",
         ),
         (["bootstrap", "--project", "x"], 1, "report bootstrap cannot be narrowed by --project"),
         (["cost", "--json", "--csv"], 1, "--json and --csv were both given"),

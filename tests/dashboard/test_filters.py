@@ -7,7 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asp_telemetry.analytics.filters import CostFilter, ProjectFilter, RoleFilter, filter_values
+from asp_telemetry.analytics.filters import (
+    CostFilter,
+    ProjectFilter,
+    RoleFilter,
+    TaskWorkFilter,
+    filter_values,
+)
 from asp_telemetry.dashboard.filters import NAMES, Filters
 from asp_telemetry.errors import ConfigurationError
 
@@ -31,7 +37,7 @@ def test_any_query_is_understood_or_refused_with_a_sentence(query: dict[str, str
 
 
 def _holds(found: Filters) -> None:
-    for kind in (CostFilter, RoleFilter, ProjectFilter):
+    for kind in (CostFilter, RoleFilter, ProjectFilter, TaskWorkFilter):
         narrowed = found.narrowed(kind)
         assert set(narrowed) <= set(kind.__annotations__)
         filter_values(narrowed, [name for name in kind.__annotations__ if name != "days"])

@@ -5,7 +5,7 @@ from math import fsum
 from typing import Any, Final, Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import ProjectFilter
+from asp_telemetry.analytics.filters import TaskWorkFilter
 from asp_telemetry.analytics.rows import Rows
 from asp_telemetry.analytics.tasks import Task, TaskQuestions, figure_of
 
@@ -46,7 +46,7 @@ class AccuracyQuestions(Questions):
     """Ask how good estimates were."""
 
     @question
-    async def estimate_accuracy(self, **filters: Unpack[ProjectFilter]) -> Rows[EstimateAccuracy]:
+    async def estimate_accuracy(self, **filters: Unpack[TaskWorkFilter]) -> Rows[EstimateAccuracy]:
         """Return how far estimates were from what completed tasks took, by figure; a time is that of their creation."""
         ask = TaskQuestions.__dict__["tasks"].__get__(None, TaskQuestions)
         tasks = await ask(self, **{**filters, "status": "completed", "limit": _ALL})

@@ -7,14 +7,14 @@ from operator import attrgetter
 from typing import Final, Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import ProjectFilter
+from asp_telemetry.analytics.filters import TaskWorkFilter
 from asp_telemetry.analytics.rows import Rows, SummedMilliseconds, Usd, set_derived, share
 
 PHASES: Final = ("Planning", "Design", "DesignReview", "Code", "CodeReview", "Test", "Postmortem")
 """The phases in their order."""
 
 
-class DefectFilter(ProjectFilter, total=False):
+class DefectFilter(TaskWorkFilter, total=False):
     """Narrow a list of defects; a time is that of the discovery.
 
     Attributes:
@@ -165,7 +165,10 @@ class ComponentDensity:
 
 
 class DefectQuestions(Questions):
-    """Ask about defects; every question can be narrowed by `ProjectFilter`, its time being that of the discovery."""
+    """Ask about defects; every question can be narrowed by `TaskWorkFilter`.
+
+    A time is that of the discovery; a role and a model are those that worked on the task of the defect.
+    """
 
     @question
     async def defects(self, **filters: Unpack[DefectFilter]) -> Rows[Defect]:
@@ -173,12 +176,12 @@ class DefectQuestions(Questions):
         return await self._ask("defects.list", Defect, filters)
 
     @question
-    async def defects_by_type(self, **filters: Unpack[ProjectFilter]) -> Rows[DefectType]:
+    async def defects_by_type(self, **filters: Unpack[TaskWorkFilter]) -> Rows[DefectType]:
         """Return the defects of each type, the most frequent first."""
         return await self._ask("defects.by_type", DefectType, filters)
 
     @question
-    async def defects_by_phase(self, **filters: Unpack[ProjectFilter]) -> Rows[PhasePair]:
+    async def defects_by_phase(self, **filters: Unpack[TaskWorkFilter]) -> Rows[PhasePair]:
         """Return the phase matrix: defects by the phase that put them in and the one that took them out.
 
         The phases come in their order, unknown ones after them; pairs without defects have no row.
@@ -189,7 +192,7 @@ class DefectQuestions(Questions):
         )
 
     @question
-    async def phase_yields(self, **filters: Unpack[ProjectFilter]) -> Rows[PhaseYield]:
+    async def phase_yields(self, **filters: Unpack[TaskWorkFilter]) -> Rows[PhaseYield]:
         """Return how well each of the seven phases removes defects, in their order.
 
         Defects of unknown phases, and those that were removed before they were put in, count nowhere.
@@ -197,12 +200,12 @@ class DefectQuestions(Questions):
         return phase_yields(await self._ask("defects.by_phase", PhasePair, filters))
 
     @question
-    async def review_effectiveness(self, **filters: Unpack[ProjectFilter]) -> Rows[ReviewEffectiveness]:
+    async def review_effectiveness(self, **filters: Unpack[TaskWorkFilter]) -> Rows[ReviewEffectiveness]:
         """Return what the two review agents find, wrongly find, and let through."""
         return await self._ask("defects.reviews", ReviewEffectiveness, filters)
 
     @question
-    async def defect_density_by_component(self, **filters: Unpack[ProjectFilter]) -> Rows[ComponentDensity]:
+    async def defect_density_by_component(self, **filters: Unpack[TaskWorkFilter]) -> Rows[ComponentDensity]:
         """Return the defects of each component for the work that went into it, the densest first, unknown ones last.
 
         A time is that of the defects' discovery and of the tasks' creation.

@@ -38,6 +38,18 @@ class ProjectFilter(Period, total=False):
     user: str | None
 
 
+class TaskWorkFilter(ProjectFilter, total=False):
+    """Narrow a question about tasks, or about their defects, to a time, a project, a user, and who worked with what.
+
+    Attributes:
+        role: An `agent_role` that worked on the task: one that any of the task's metrics is of.
+        model: An `llm_model` that was called for the task. With a role, by that role.
+    """
+
+    role: str | None
+    model: str | None
+
+
 class RoleFilter(ProjectFilter, total=False):
     """Narrow a question to a time, a project, a user and a role.
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any, Final, Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import ProjectFilter
+from asp_telemetry.analytics.filters import TaskWorkFilter
 from asp_telemetry.analytics.rows import Rows, Usd, each, set_derived, share
 
 _STEP: Final = Decimal("1E-10")
 
 
-class TaskFilter(ProjectFilter, total=False):
+class TaskFilter(TaskWorkFilter, total=False):
     """Narrow a list of tasks; a time is that of their creation.
 
     Attributes:
@@ -134,7 +134,7 @@ class TaskQuestions(Questions):
         return await self._ask("tasks.list", Task, filters)
 
     @question
-    async def cost_per_successful_task(self, **filters: Unpack[ProjectFilter]) -> Rows[TaskCost]:
+    async def cost_per_successful_task(self, **filters: Unpack[TaskWorkFilter]) -> Rows[TaskCost]:
         """Return what a successful task costs, by project and type; a time is that of the task's end."""
         return await self._ask("tasks.cost_per_success", TaskCost, filters)
 

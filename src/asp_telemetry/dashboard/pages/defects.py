@@ -14,7 +14,7 @@ from asp_telemetry.analytics.defects import (
     PhaseYield,
     ReviewEffectiveness,
 )
-from asp_telemetry.analytics.filters import ProjectFilter
+from asp_telemetry.analytics.filters import TaskWorkFilter
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, BarChart, ParetoChart, Series
 from asp_telemetry.dashboard.filters import Filters
@@ -33,7 +33,7 @@ async def defects(request: Request) -> Response:
         request: What is being answered.
     """
     filters = Filters.read(request.query_params)
-    narrowed = filters.narrowed(ProjectFilter)
+    narrowed = filters.narrowed(TaskWorkFilter)
     types, pairs, yields, reviews, components, newest = await asyncio.gather(
         ask(request).defects_by_type(**narrowed),
         ask(request).defects_by_phase(**narrowed),
@@ -47,7 +47,7 @@ async def defects(request: Request) -> Response:
         "defects.html",
         title="Defects",
         filters=filters,
-        takes=ProjectFilter,
+        takes=TaskWorkFilter,
         pareto=_pareto(types),
         types=_types(types),
         matrix=_matrix(pairs),

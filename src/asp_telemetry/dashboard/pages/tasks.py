@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from asp_telemetry.analytics import Rows
 from asp_telemetry.analytics.accuracy import EstimateAccuracy
-from asp_telemetry.analytics.filters import ProjectFilter
+from asp_telemetry.analytics.filters import TaskWorkFilter
 from asp_telemetry.analytics.tasks import Task, TaskCost
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, FitChart, Point
@@ -38,7 +38,7 @@ async def tasks(request: Request) -> Response:
         raise ConfigurationError(
             f"status={status} is none that a task can have; give one of {', '.join(STATUSES)}"
         )
-    narrowed = filters.narrowed(ProjectFilter)
+    narrowed = filters.narrowed(TaskWorkFilter)
     found, accuracy, costs = await asyncio.gather(
         ask(request).tasks(**narrowed, status=status, limit=SHOWN + 1),
         ask(request).estimate_accuracy(**narrowed),
@@ -50,7 +50,7 @@ async def tasks(request: Request) -> Response:
         "tasks.html",
         title="Tasks",
         filters=filters,
-        takes=ProjectFilter,
+        takes=TaskWorkFilter,
         chosen=status,
         statuses=STATUSES,
         has_more=len(found) > SHOWN,
