@@ -177,6 +177,26 @@ def test_long_tables_are_cut(team, capsys):
     assert "more rows" not in shown(capsys, "tasks", "--limit", "0")
 
 
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [("cost", "cost_by_day"), ("agents", "latency_by_day"), ("errors", "outcomes_by_day")],
+)
+def test_the_newest_days_are_shown(team, capsys, name, question):
+    """Cost, latency and outcomes by day stand in their reports; of many days a terminal gets the last, and is told so."""
+    days = [str(row.day) for row in ask(team.url, question)]
+    text = shown(capsys, name, "--limit", "3")
+    table = text[text.index("by day (UTC)") :].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in table[2:5]] == days[-3:]
+    assert table[5:] == [f" and {len(days) - 3} earlier days: --limit 0 shows all"]
+
+
+def test_what_is_not_shown_is_named(team, capsys):
+    """A report names the tables that it shows only when they are asked for."""
+    assert shown(capsys, "agents").endswith("not shown unless asked for by --table: selected, patterns\n")
+    assert "not shown unless" not in shown(capsys, "agents", "--table", "day")
+    assert "not shown unless" not in shown(capsys, "cost")
+
+
 def test_the_regression_is_seen(team, capsys):
     """What the sample tells can be found: the version that was worse, the file that breaks most, the day without answers."""
     versions = [

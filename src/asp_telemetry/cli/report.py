@@ -93,6 +93,11 @@ def report(
             print(
                 f"left out, because these filters cannot narrow them: {', '.join(one.name for one in left)}"
             )
+        more = [
+            one.name for one in REPORTS[name] if one not in chosen and one.filters.keys() >= filters.keys()
+        ]
+        if more and table is None:
+            print(f"not shown unless asked for by --table: {', '.join(more)}")
 
 
 def _chosen(
@@ -164,7 +169,7 @@ def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None, *, na
         advice.append("or see `asp-telemetry doctor`" if advice else "see `asp-telemetry doctor`")
         print(f" nothing was recorded that fits; {', '.join(advice)}\n")
         return
-    shown = rows[:limit] if limit else rows
+    shown = (rows[-limit:] if table.by_day else rows[:limit]) if limit else rows
     columns = [name for name in table.columns if any(getattr(row, name) is not None for row in rows)]
     print_table(
         [heading(name) for name in columns],
@@ -172,7 +177,8 @@ def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None, *, na
         right=[place for place, name in enumerate(columns) if is_number(type(rows[0]), name)],
     )
     if len(shown) < len(rows):
-        print(f" and {counted(len(rows) - len(shown), 'more row')}: --limit 0 shows all")
+        more = "earlier day" if table.by_day else "more row"
+        print(f" and {counted(len(rows) - len(shown), more)}: --limit 0 shows all")
     print()
 
 

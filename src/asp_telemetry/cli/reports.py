@@ -24,6 +24,7 @@ class Table(NamedTuple):
         always: Whether it is shown without being asked for by name.
         door: Whose method that is.
         record: What records such rows, for whom has none.
+        by_day: Whether its rows are days, from old to new: of a long table the last ones are what people want.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Table(NamedTuple):
     always: bool = True
     door: Door = Analytics
     record: str = ""
+    by_day: bool = False
 
     @property
     def filters(self) -> dict[str, str]:
@@ -65,7 +67,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         Table("model", "Cost by model", "cost_by_model", ("model", "provider", *_OF_MODELS)),
         Table("project", "Cost by project", "cost_by_project", ("project_id", *_SPENDING)),
         Table("user", "Cost by user", "cost_by_user", ("user_id", *_SPENDING)),
-        Table("day", "Cost by day (UTC)", "cost_by_day", ("day", *_SPENDING), always=False),
+        Table("day", "Cost by day (UTC)", "cost_by_day", ("day", *_SPENDING), by_day=True),
     ),
     "tasks": (
         Table(
@@ -149,7 +151,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
             ("intent", "agent", "offered", "used", "use_rate", "successes", "partial_successes", "failures", "success_rate", "average_variance"), always=False,
             record="`asp-telemetry patterns learn`",
         ),
-        Table("day", "Latency by day (UTC)", "latency_by_day", ("day", "measured", *_DURATIONS), always=False),
+        Table("day", "Latency by day (UTC)", "latency_by_day", ("day", "measured", *_DURATIONS), by_day=True),
     ),
     "errors": (
         Table(
@@ -166,7 +168,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
             "hooks", "Hooks", "hook_reliability",
             ("hook_type", "tool_name", "runs", "successes", *_DURATIONS, "last_started_at"), always=False, record="asp.hook(...)",
         ),
-        Table("day", "How executions end, by day (UTC)", "outcomes_by_day", ("day", *_OUTCOMES), always=False),
+        Table("day", "How executions end, by day (UTC)", "outcomes_by_day", ("day", *_OUTCOMES), by_day=True),
     ),
 }  # fmt: skip
 """The reports, each with its tables; the first one is what --csv writes."""
