@@ -20,6 +20,7 @@ from asp_telemetry.bootstrap import Bootstrap
 from asp_telemetry.cli.app import run
 from asp_telemetry.cli.cells import cell, heading
 from asp_telemetry.cli.reports import REPORTS
+from asp_telemetry.cli.spreadsheet import csv_line
 from asp_telemetry.estimation import Estimator
 from asp_telemetry.estimation.student import _special
 from asp_telemetry.upkeep import open_upkeep
@@ -157,6 +158,43 @@ def test_csv_has_the_same_rows(team, capsys):
     assert datetime.fromisoformat(task["created_at"]) == datetime(2026, 1, 15, 9, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
+def test_no_text_is_a_formula(any_database, capsys, start):
+    """Whoever opens the CSV in a spreadsheet reads a name that begins as a formula does, and runs nothing."""
+    anyio.run(open_upkeep(any_database.url).make)
+    name = f'{start}1+2";{start}1'
+    quoted = name.replace("'", "''")
+    zone = "" if any_database.is_sqlite else "+00"
+    any_database.run(
+        "INSERT INTO agent_cost_vector (timestamp, task_id, agent_role, metric_type, metric_value, metric_unit) "
+        f"VALUES ('2026-03-01 12:00:00.000000{zone}', 'T', '{quoted}', 'API_Cost', 0.25, 'USD');"
+    )
+    capsys.readouterr()
+    text = shown(capsys, "cost", "--csv")
+    assert f'"\'{start}1+2"";{start}1",' in text
+    [row] = csv.DictReader(io.StringIO(text, newline=""))
+    assert (row["agent_role"], row["cost_usd"]) == (f"'{name}", "0.25")
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(), st.integers(), st.decimals(allow_nan=False, allow_infinity=False, places=10), st.none()
+        )
+    )
+)
+def test_csv_is_read_as_it_was(values):
+    """Every value comes back from a line of CSV, numbers below 0 as numbers; only texts that begin as formulas have a quote more."""
+    line = csv_line(["first", *values])
+    [[_, *found]] = csv.reader(io.StringIO(line, newline=""))
+    for value, cell_ in zip(values, found, strict=True):
+        if isinstance(value, str):
+            assert cell_ in (value, f"'{value}")
+            assert not cell_.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+        else:
+            assert value is None or Decimal(cell_) == value
+
+
 def test_filters_narrow_it(team, capsys):
     """Each filter reaches the question; tables that a filter cannot narrow are left out, and named."""
     models = {row["model"] for row in told(capsys, "cost", "--role", "Design")["tables"]["model"]}
@@ -211,7 +249,7 @@ def test_the_regression_is_seen(team, capsys):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_an_empty_database_says_what_to_do(any_database, capsys, name):
-    """Where nothing was recorded each table says so, and JSON and CSV are empty, not broken."""
+    """Where nothing was recorded each table says so, and JSON is empty, and CSV has its heading."""
     anyio.run(open_upkeep(any_database.url).make)
     capsys.readouterr()
     text = shown(capsys, name)
@@ -220,7 +258,8 @@ def test_an_empty_database_says_what_to_do(any_database, capsys, name):
     if name == "defects":
         assert "; record with asp.log_defect(...), or see `asp-telemetry doctor`" in text
     assert told(capsys, name)["report"] == name
-    assert run(["report", name, "--csv"]) == 0
+    heading_line, *_ = shown(capsys, name, "--csv").splitlines()
+    assert heading_line.split(",") == [field.name for field in fields(REPORTS[name][0].row_class)]
 
 
 @pytest.mark.parametrize(

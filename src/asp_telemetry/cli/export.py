@@ -67,7 +67,8 @@ def export(
 ) -> None:
     """Write tables into files, all as of one moment; money keeps all its digits, times are UTC.
 
-    Files appear when they are complete, and are this user's alone. Parquet needs the extra `parquet`.
+    Files appear when they are complete, and are this user's alone. Parquet needs the extra `parquet`. CSV is exact: a
+    spreadsheet runs a text that begins with = + - or @ as a formula; import it as text, or take `report --csv`.
     """
     settings = chosen_settings(database, db_path)
     start, end = chosen_period(days, since, until)

@@ -1,15 +1,11 @@
 """`asp-telemetry report`: answers the common questions as tables, as JSON, or as CSV."""
 
-import csv
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import fields
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import anyio
-import orjson
 import typer
 
 from asp_telemetry.analytics import Rows
@@ -28,8 +24,9 @@ from asp_telemetry.cli.options import (
     chosen_period,
     chosen_settings,
 )
-from asp_telemetry.cli.output import as_text, counted, print_json, print_table
+from asp_telemetry.cli.output import counted, print_json, print_table
 from asp_telemetry.cli.reports import REPORTS, Door, Table
+from asp_telemetry.cli.spreadsheet import csv_line
 from asp_telemetry.errors import ConfigurationError, EstimationError
 from asp_telemetry.estimation import Estimator
 
@@ -69,7 +66,10 @@ def report(
         bool, typer.Option("--csv", help="Print one table as CSV: the first, or that of --table.")
     ] = False,
 ) -> None:
-    """Print a report. --json has every field of every row; money is exact, times are UTC, shares go from 0 to 1."""
+    """Print a report. --json has every field of every row; money is exact, times are UTC, shares go from 0 to 1.
+
+    --csv has them of one table, texts in quotes; what a spreadsheet would run as a formula gets a ' before it.
+    """
     if as_json and as_csv:
         raise ConfigurationError("--json and --csv were both given; give one of them")
     settings = chosen_settings(database, db_path)
@@ -85,7 +85,7 @@ def report(
         facts = {"database": settings.destination, "report": name, "filters": filters, "tables": told}
         print_json({**facts, "not_answered": refused} if refused else facts)
     elif as_csv:
-        _print_csv(answers[0])
+        _print_csv(chosen[0], answers[0])
     else:
         for one, rows in zip(chosen, answers, strict=True):
             _print(one, rows, limit, refused.get(one.name), narrowed=bool(filters))
@@ -182,18 +182,8 @@ def _print(table: Table, rows: Rows[Any], limit: int, refused: str | None, *, na
     print()
 
 
-def _print_csv(rows: Rows[Any]) -> None:
-    if not rows:
-        return
-    names = [field.name for field in fields(rows[0])]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_plain(getattr(row, name)) for name in names] for row in rows)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=as_text).decode()
-    if isinstance(value, Decimal):
-        return as_text(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def _print_csv(table: Table, rows: Rows[Any]) -> None:
+    names = [field.name for field in fields(table.row_class)]
+    print(",".join(names))
+    for row in rows:
+        print(csv_line(getattr(row, name) for name in names))

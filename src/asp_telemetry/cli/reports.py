@@ -1,6 +1,6 @@
 """Says which questions each report asks, and which of their figures fit on a terminal."""
 
-from typing import Final, NamedTuple, get_args, get_type_hints
+from typing import Any, Final, NamedTuple, cast, get_args, get_type_hints
 
 from asp_telemetry.analytics import Analytics
 from asp_telemetry.bootstrap import Bootstrap
@@ -35,6 +35,12 @@ class Table(NamedTuple):
     door: Door = Analytics
     record: str = ""
     by_day: bool = False
+
+    @property
+    def row_class(self) -> type[Any]:
+        """Return what a row of the answer is: a dataclass."""
+        [found] = get_args(get_type_hints(getattr(self.door, self.question))["return"])
+        return cast("type[Any]", found)
 
     @property
     def filters(self) -> dict[str, str]:
