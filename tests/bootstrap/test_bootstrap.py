@@ -129,6 +129,19 @@ VALUES ('{moment(number + 1)}', 'T-{number + 1}', 'DesignReview', 'Latency', 5, 
         assert agent.measures["Escape_Rate"] == pytest.approx(100 * float(escape_rate), abs=1e-3)
 
 
+def test_one_absurd_task_is_named_wherever_it_is_shown(filled, capsys):
+    """A task that took next to nothing of what was foreseen: table, sentence and history say the same, and which task it was."""
+    vector = json.dumps({"tokens": 1, "api_cost_usd": 0.05})
+    filled.run(f"UPDATE task_metadata SET actual_cost_vector_json = '{vector}' WHERE task_id = 'T-25'")
+    for command in ("measure", "status"):
+        assert run(["bootstrap", command]) == 0
+        shown = capsys.readouterr().out
+        assert "over 1000 %  <= 20 %" in shown
+        assert "PROBE_AI (MAPE): MAPE is over 1000 % and must fall to 20 %, most of it by task T-25" in shown
+    assert run(["bootstrap", "history", "PROBE_AI"]) == 0
+    assert "MAPE over 1000 %" in capsys.readouterr().out
+
+
 def test_measurements_are_recorded_over_time(filled):
     """What is new is recorded with its period and its decision; the same is not recorded twice."""
     with Bootstrap.sync(filled.url) as bootstrap:

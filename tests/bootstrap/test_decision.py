@@ -1,5 +1,7 @@
 """A capability graduates on enough good tasks of its own mode; regressions alarm, and each decision says what is missing."""
 
+from dataclasses import replace
+
 import pytest
 from learned_tasks import day, ended, recorded
 
@@ -104,6 +106,27 @@ def test_every_target_counts():
         "False_Positive_Rate cannot be measured yet",
         "Escape_Rate cannot be measured yet",
     )
+
+
+def test_a_few_finds_graduate_nobody():
+    """A review agent graduates on ten judged finds, is sent back on no fewer than five, and it is told what counts."""
+    good = reading(100.0, False_Positive_Rate=0.0, Escape_Rate=0.0)
+    found = decide(REVIEW, replace(good, finds=3, basis="3 judged finds, 0 escapes in 1 task"), ())
+    assert (found.criteria_met, found.suggested_mode) == (False, None)
+    assert found.text == "7 more judged finds needed (3 of 10) (3 judged finds, 0 escapes in 1 task)"
+    assert decide(REVIEW, replace(good, finds=9), ()).missing == ("1 more judged find needed (9 of 10)",)
+    assert decide(REVIEW, replace(good, finds=10), ()).suggested_mode == "Shadow"
+    bad = reading(40.0, False_Positive_Rate=60.0, Escape_Rate=0.0)
+    history = [recorded(90, "Shadow", 15)]
+    assert decide(REVIEW, replace(bad, finds=4), history).alarm is None
+    assert decide(REVIEW, replace(bad, finds=5), history).suggested_mode == "Learning"
+
+
+def test_what_is_beyond_all_measure_is_not_spelled_out():
+    """A percentage of millions reads "over 1000 %", and the task that did most of it is named."""
+    found = decide(PROBE, replace(reading(3_967_206.2), worst_task="T-7"), ())
+    assert found.text == "MAPE is over 1000 % and must fall to 20 %, most of it by task T-7"
+    assert probe(1000.0).text == "MAPE is 1000.0 % and must fall to 20 %"
 
 
 def test_the_direction_is_respected():

@@ -63,6 +63,20 @@ def test_reviews_are_judged_by_people():
     assert (design.value, design.measures["Escape_Rate"]) == (None, 100.0)
 
 
+def test_a_review_is_measured_on_enough_finds():
+    """Where the newest tasks hold too few judged finds, older ones are measured too: with their escapes, and it is told."""
+    tasks = [ended(number) for number in range(1, 41)]
+    finds = [defect(number, 4 * number) for number in range(1, 11)]
+    escapes = [defect(50, 10, phase_removed="Test"), defect(51, 2, phase_removed="Test")]
+    narrow = measure_review("CodeReview", tasks, finds + escapes, 20)
+    assert (len(narrow.tasks), narrow.finds, narrow.measures["escapes"]) == (20, 5, 0)
+    found = measure_review("CodeReview", tasks, finds + escapes, 20, finds=10)
+    assert (len(found.tasks), found.finds, found.measures["escapes"]) == (37, 10, 1)
+    assert found.basis == "10 judged finds, 1 escape in the newest 37 tasks, 2026-01-05 to 2026-02-10"
+    everything = measure_review("CodeReview", tasks, finds + escapes, 20, finds=11)
+    assert (len(everything.tasks), everything.finds) == (40, 10)
+
+
 def test_components_are_flagged_by_what_was_known_before():
     """A defect counts as foreseen only where earlier tasks, or the agent itself, had flagged its component."""
     files = ["a", "b", "c", "d", "e"]

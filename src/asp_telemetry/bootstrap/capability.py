@@ -9,6 +9,24 @@ Direction = Literal["lower_is_better", "higher_is_better"]
 MODES: tuple[Mode, ...] = ("Learning", "Shadow", "Autonomous")
 
 
+_MOST_SHOWN = 1000.0
+"""Above that, in percent, digits say nothing more."""
+
+
+def percent(value: float, places: int = 1) -> str:
+    """Write a measure for people.
+
+    Args:
+        value: The measure, in percent.
+        places: How many digits behind the point.
+
+    Example:
+        >>> percent(18.249), percent(3967206.2)
+        ('18.2 %', 'over 1000 %')
+    """
+    return f"{value:.{places}f} %" if value <= _MOST_SHOWN else f"over {_MOST_SHOWN:g} %"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Say how good one measure must be.
@@ -58,7 +76,7 @@ class Target:
         # A near miss must not read as if the target were met.
         places = next((places for places in range(1, 4) if not self.is_met(round(value, places))), 4)
         verb = "fall" if self.direction == "lower_is_better" else "rise"
-        return f"{self.name} is {value:.{places}f} % and must {verb} to {self.value:g} %"
+        return f"{self.name} is {percent(value, places)} and must {verb} to {self.value:g} %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +88,18 @@ class Capability:
         primary: The measure that decides.
         tasks_required: How many tasks are measured, the newest; as many are needed in a mode before the next.
         secondary: Measures that must be good enough, too.
+        finds_required: On how many judged finds of a review it must rest; as many tasks more are measured as that takes.
     """
 
     name: str
     primary: Target
     tasks_required: int
     secondary: tuple[Target, ...] = ()
+    finds_required: int = 0
 
+
+_FINDS = 10
+"""One of three finds says little, and none escapes from tasks in which nothing was wrong."""
 
 _REVIEW = (
     Target("False_Positive_Rate", 20.0, "lower_is_better"),
@@ -88,10 +111,10 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("TaskDecomposition", Target("Human_Correction_Rate", 10.0, "lower_is_better"), 15),
     Capability("ErrorProneDetection", Target("Risk_Area_Accuracy", 80.0, "higher_is_better"), 30),
     Capability(
-        "ReviewAgent_Design", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, secondary=_REVIEW
+        "ReviewAgent_Design", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, _REVIEW, _FINDS
     ),
     Capability(
-        "ReviewAgent_Code", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, secondary=_REVIEW
+        "ReviewAgent_Code", Target("True_Positive_Rate", 80.0, "higher_is_better"), 20, _REVIEW, _FINDS
     ),
     Capability("DefectTypePrediction", Target("Prediction_Accuracy", 60.0, "higher_is_better"), 40),
 )

@@ -22,6 +22,7 @@ class Decision:
         missing: What is missing for that: sentences.
         suggested_mode: The next mode where it may graduate, the one before where there is an alarm; else None.
         alarm: Why it should take a step back; else None.
+        basis: What the measures rest on, in words; empty where the tasks say it.
     """
 
     mode: Mode
@@ -30,10 +31,15 @@ class Decision:
     missing: tuple[str, ...]
     suggested_mode: Mode | None
     alarm: str | None
+    basis: str = ""
 
     @property
     def text(self) -> str:
-        """The decision in words."""
+        """The decision in words, with what it rests on."""
+        return f"{self._verdict} ({self.basis})" if self.basis else self._verdict
+
+    @property
+    def _verdict(self) -> str:
         if self.alarm is not None:
             return f"{self.alarm}: step back to {self.suggested_mode}"
         if self.missing:
@@ -62,8 +68,14 @@ def decide(capability: Capability, reading: Reading, history: Sequence[Recorded]
         missing.append(
             f"{lacking} more task{'' if lacking == 1 else 's'} needed in {mode} ({tasks} of {capability.tasks_required})"
         )
-    missing += [target.demand(value) for target, value in missed]
+    missing += _demands(reading, missed)
     missing += [f"{name} cannot be measured yet" for name in _unknown(capability, reading)]
+    if reading.finds is not None and reading.finds < capability.finds_required:
+        lacking = capability.finds_required - reading.finds
+        missing.append(
+            f"{lacking} more judged find{'' if lacking == 1 else 's'} needed ({reading.finds} of "
+            f"{capability.finds_required})"
+        )
     place = MODES.index(mode)
     alarm = _alarm(capability, reading, missed, history, mode)
     suggested: Mode | None = None
@@ -71,7 +83,7 @@ def decide(capability: Capability, reading: Reading, history: Sequence[Recorded]
         suggested = MODES[place - 1]
     elif not missing and mode != "Autonomous":
         suggested = MODES[place + 1]
-    return Decision(mode, tasks, not missing, tuple(missing), suggested, alarm)
+    return Decision(mode, tasks, not missing, tuple(missing), suggested, alarm, reading.basis)
 
 
 def missed_targets(capability: Capability, reading: Reading) -> list[tuple[Target, float]]:
@@ -86,6 +98,11 @@ def _mode(history: Sequence[Recorded]) -> Mode:
         if history and history[0].mode == mode:
             return mode
     return "Learning"
+
+
+def _demands(reading: Reading, missed: Sequence[tuple[Target, float]]) -> list[str]:
+    by = f", most of it by task {reading.worst_task}" if reading.worst_task is not None else ""
+    return [target.demand(value) + (by if value == reading.value else "") for target, value in missed]
 
 
 def _unknown(capability: Capability, reading: Reading) -> list[str]:
@@ -104,7 +121,9 @@ def _alarm(
     # Of a few tasks one more or less decides: nobody is sent back for that.
     if mode == "Learning" or not missed or 2 * len(reading.tasks) < capability.tasks_required:
         return None
-    told = "; ".join(target.demand(value) for target, value in missed)
+    if reading.finds is not None and 2 * reading.finds < capability.finds_required:
+        return None
+    told = "; ".join(_demands(reading, missed))
     if any(target.missed_by(value) > FAR_OFF for target, value in missed):
         return f"regression, far off target ({told})"
     # What was recorded of the same tasks is the same miss, not a second one.

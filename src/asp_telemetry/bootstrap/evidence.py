@@ -92,9 +92,15 @@ class Reading:
         tasks: The tasks that it was measured on, the oldest first.
         available: The ends of all tasks that it could be measured on, the oldest first.
         measures: More measures by name: those with targets in percent, others as they are.
+        finds: Of a review, how many judged finds the value rests on; None for others.
+        basis: What it rests on, in words; empty where the tasks say it.
+        worst_task: The task that did most to the value, where one did more than all others; else None.
     """
 
     value: float | None
     tasks: Sequence[EndedTask]
     available: Sequence[datetime]
     measures: dict[str, float]
+    finds: int | None = None
+    basis: str = ""
+    worst_task: str | None = None

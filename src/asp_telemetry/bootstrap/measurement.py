@@ -39,6 +39,7 @@ class Measurement:
         period_end: The end of the last.
         recorded: Whether this measurement was recorded; one that says nothing new is not.
         unit: The unit of the value and the target.
+        basis: What the measures rest on, in words; empty where the tasks say it.
     """
 
     capability: str
@@ -60,6 +61,7 @@ class Measurement:
     period_end: datetime | None
     recorded: bool = False
     unit: str = "%"
+    basis: str = ""
 
     def says_nothing_new(self, newest: Recorded | None) -> bool:
         """Tell whether the same was recorded last time.
@@ -103,6 +105,7 @@ def measured(capability: Capability, reading: Reading, decision: Decision) -> Me
         decision.text,
         min(ends, default=None),
         max(ends, default=None),
+        basis=decision.basis,
     )
 
 

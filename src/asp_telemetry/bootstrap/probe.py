@@ -39,7 +39,7 @@ def measure_probe(tasks: Sequence[FinishedTask], ended: Sequence[EndedTask], wan
         ),
         key=lambda task: (known[task.task_id].ended_at, task.task_id),
     )
-    pairs: dict[str, list[tuple[float, float]]] = {figure: [] for figure in FIGURES}
+    errors: dict[str, list[tuple[float, str]]] = {figure: [] for figure in FIGURES}
     measured: list[EndedTask] = []
     available: list[datetime] = []
     newest = max(len(ordered) - wanted, 0)
@@ -63,13 +63,25 @@ def measure_probe(tasks: Sequence[FinishedTask], ended: Sequence[EndedTask], wan
         measured.append(end)
         available.append(end.ended_at)
         for figure, told, actual in judged:
-            pairs[figure].append((told, actual))
-    measures = {
-        f"MAPE_{figure}": 100.0 * fsum(abs(actual - told) / actual for told, actual in found) / len(found)
-        for figure, found in pairs.items()
+            errors[figure].append((abs(actual - told) / actual, task.task_id))
+    means = {
+        figure: 100.0 * fsum(error for error, _ in found) / len(found)
+        for figure, found in errors.items()
         if found
     }
-    return Reading(max(measures.values(), default=None), measured, available, measures)
+    decides = max(means, key=lambda figure: means[figure], default=None)
+    return Reading(
+        None if decides is None else means[decides],
+        measured,
+        available,
+        {f"MAPE_{figure}": mean for figure, mean in means.items()},
+        worst_task=None if decides is None else _worst(errors[decides]),
+    )
+
+
+def _worst(errors: Sequence[tuple[float, str]]) -> str | None:
+    error, task_id = max(errors)
+    return task_id if len(errors) > 1 and 2 * error > fsum(each for each, _ in errors) else None
 
 
 def _stored(task: FinishedTask, end: EndedTask) -> dict[str, float]:

@@ -101,9 +101,9 @@ def read_capability(capability: Capability, evidence: Evidence) -> Reading:
         case "ErrorProneDetection":
             return measure_error_prone(ended, defects, wanted)
         case "ReviewAgent_Design":
-            return measure_review("DesignReview", ended, defects, wanted)
+            return measure_review("DesignReview", ended, defects, wanted, capability.finds_required)
         case "ReviewAgent_Code":
-            return measure_review("CodeReview", ended, defects, wanted)
+            return measure_review("CodeReview", ended, defects, wanted, capability.finds_required)
         case "DefectTypePrediction":
             return measure_defect_types(ended, defects, wanted)
     raise ConfigurationError(

@@ -8,6 +8,7 @@ import anyio
 import typer
 
 from asp_telemetry.bootstrap import Bootstrap, Measurement, Mode, Recorded
+from asp_telemetry.bootstrap.capability import percent
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_settings
 from asp_telemetry.cli.output import print_json, print_table
 
@@ -85,7 +86,7 @@ def run_history(
                 f"{row.measured_at:%Y-%m-%d %H:%M}",
                 row.mode,
                 f"{row.tasks_completed}/{row.tasks_required}",
-                f"{row.metric} {row.value:.1f} %",
+                f"{row.metric} {percent(float(row.value))}",
                 f"{_SIGNS[row.direction]} {row.target:.0f} %",
                 row.notes,
             ]
@@ -141,7 +142,7 @@ def _print(found: Sequence[Measurement], *, as_json: bool) -> None:
                 row.capability,
                 row.mode,
                 f"{row.tasks_completed}/{row.tasks_required}",
-                "" if row.value is None else f"{row.value:.1f} %",
+                "" if row.value is None else percent(row.value),
                 f"{_SIGNS[row.direction]} {row.target:g} %",
             ]
             for row in found

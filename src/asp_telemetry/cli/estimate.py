@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import anyio
 import typer
 
+from asp_telemetry.bootstrap.capability import percent
 from asp_telemetry.cli.options import DatabaseOption, DbPathOption, JsonOption, chosen_period, chosen_settings
 from asp_telemetry.cli.output import print_json, print_table
 from asp_telemetry.errors import ConfigurationError
@@ -162,7 +163,7 @@ def _why(told: FigureEstimate) -> Iterator[str]:
     if told.mape is not None:
         foreseen = told.r_squared_left_out
         rest = "" if foreseen is None else f", r squared {foreseen:.2f}"
-        yield f"each task foreseen from the others: wrong by {told.mape:.1f} % on average (MAPE){rest}"
+        yield f"each task foreseen from the others: wrong by {percent(told.mape)} on average (MAPE){rest}"
     for outlier in told.outliers:
         yield (
             f"does not fit: {outlier.task_id} took {shown(told.figure, outlier.actual)}, expected "

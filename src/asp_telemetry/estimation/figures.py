@@ -41,8 +41,8 @@ def shown(figure: str, value: Number) -> str:
         '-4.2 s'
     """
     if figure == "latency_ms":
-        return f"{float(value) / 1000:,.1f} s" if abs(value) >= 1000 else f"{float(value):.1f} ms"
+        return f"{float(value) / 1000:,.1f} s" if abs(float(value)) >= 1000 else f"{float(value):.1f} ms"
     if figure == "tokens":
         return f"{float(value):,.0f} tokens"
     # Small models cost less than a hundredth of a cent.
-    return f"{value:,.4f} USD" if abs(value) >= 1 else f"{value:.6f} USD"
+    return f"{value:,.4f} USD" if abs(float(value)) >= 1 else f"{value:.6f} USD"

@@ -11,6 +11,7 @@ from asp_telemetry.analytics import Rows
 from asp_telemetry.analytics.bootstrap import Measurement as RecordedMeasurement
 from asp_telemetry.analytics.filters import Period
 from asp_telemetry.bootstrap import CAPABILITIES, Measurement
+from asp_telemetry.bootstrap.capability import percent as written
 from asp_telemetry.dashboard.asking import ask, bootstrap_status
 from asp_telemetry.dashboard.charts import Axis, LineChart, Series
 from asp_telemetry.dashboard.filters import Filters
@@ -64,8 +65,10 @@ def percent(value: float | None) -> str:
     Example:
         >>> percent(18.249), percent(80.0), percent(None)
         ('18.2 %', '80 %', '-')
+        >>> percent(3967206.2)
+        'over 1000 %'
     """
-    return NOTHING if value is None else f"{value:.1f}".removesuffix(".0") + " %"
+    return NOTHING if value is None else written(value).replace(".0 %", " %")
 
 
 def _target(direction: str, target: float) -> str:
@@ -78,7 +81,9 @@ def _status(found: Rows[Measurement]) -> Table:
             return marked(f"step back to {row.suggested_mode}", "bad")
         if row.suggested_mode is not None:
             return marked(f"ready for {row.suggested_mode}", "good")
-        return row.notes if not row.missing else f"stay in {row.mode}"
+        if not row.missing:
+            return row.notes
+        return f"stay in {row.mode} ({row.basis})" if row.basis else f"stay in {row.mode}"
 
     return tabled(
         "Each capability, measured now on its newest tasks",
