@@ -235,6 +235,22 @@ def test_the_command_prints_estimate_range_method_and_why(filled, capsys):
     assert told["figures"][1]["value"] == 4500
 
 
+def test_the_command_says_once_what_is_the_same_for_all(filled, capsys):
+    """Too little data is said once for all figures, and of a name that nothing is recorded for it is said that."""
+    filled.run("DELETE FROM task_metadata WHERE project_id <> 'shop'")
+    assert run(["estimate", "--complexity", "5", "--days", "0.001"]) == 0
+    shown = capsys.readouterr().out
+    assert "latency, tokens, cost: not enough data (method D)" in shown
+    assert shown.count("finish more first") == 2
+    assert run(["estimate", "--complexity", "5", "--project", "nope"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        "no finished task with an estimated complexity is recorded for project 'nope'; look at the name"
+        in shown
+    )
+    assert "finish more first" not in shown
+
+
 def test_the_command_writes_both_units_of_a_range_that_has_two(filled, capsys):
     """A range from milliseconds to seconds names both; one within seconds names them once."""
     for number, took in enumerate((100, 900, 150, 4000)):

@@ -1,6 +1,6 @@
 """`asp-telemetry estimate`: prints what a task will take, the range, the method and why; stores it; compares it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -96,7 +96,7 @@ def run_estimate(
     if as_json:
         print_json({**found.as_dict(), "stored": store})
         return
-    _print(found)
+    _print(found, is_narrowed=project is not None or task_type is not None)
     if store is not None:
         print(f"stored as the estimate of {store}")
 
@@ -126,7 +126,7 @@ async def _compare(url: str, task_id: str) -> Comparison:
         return await estimator.compare(task_id)
 
 
-def _print(found: Estimate) -> None:
+def _print(found: Estimate, *, is_narrowed: bool) -> None:
     print(f"a task of complexity {found.complexity} will take:")
     print_table(
         ["", "estimate", "70 % of the time", "90 % of the time"],
@@ -140,12 +140,23 @@ def _print(found: Estimate) -> None:
             for told in found.figures
         ],
     )
-    for told in found.figures:
-        print(f"{told.name}: {told.method_name} (method {told.method})")
-        for line in _why(told):
+    # Nothing recorded for a name is told by a note: to finish more would be the wrong advice.
+    is_unheard_of = is_narrowed and not any(told.tasks for told in found.figures)
+    for (method, *why), alike in _alike(found.figures).items():
+        print(f"{', '.join(alike)}: {method}")
+        for line in () if is_unheard_of else why:
             print(f"  {line}")
     for note in found.notes:
         print(f"note: {note}")
+
+
+def _alike(figures: Iterable[FigureEstimate]) -> dict[tuple[str, ...], list[str]]:
+    """Return the names of the figures by what is said of them, so that it is said once."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for told in figures:
+        method = f"{told.method_name} (method {told.method})"
+        found.setdefault((method, *_why(told)), []).append(told.name)
+    return found
 
 
 def _range(told: FigureEstimate, level: int) -> str | None:

@@ -1,6 +1,7 @@
 """The door to estimating: reads finished tasks out of a database, and tells afterwards how an estimate did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -131,7 +132,8 @@ class Estimator:
             StoreUnavailableError: If the database cannot be read.
         """
         tasks = await self.finished_tasks(**filters)
-        return estimate(tasks, complexity, planned=planned, without=without)
+        found = estimate(tasks, complexity, planned=planned, without=without)
+        return found if tasks else replace(found, notes=(*found.notes, *_unheard_of(filters)))
 
     async def basis(self, **filters: Unpack[Filters]) -> Rows[EstimateBasis]:
         """Return what estimates rest on, by figure: the method, how good it has been, and the ranges for a middling task.
@@ -183,6 +185,21 @@ class Estimator:
             )
         facts = {"task_id": task_id, **estimated.task_facts()}
         await write_facts(self._url, Change.TASK, [task_columns(facts, NO_SCOPE, now_text())])
+
+
+def _unheard_of(filters: Filters) -> Iterator[str]:
+    told = [
+        f"{name} {value!r}"
+        for name, value in (("project", filters.get("project_id")), ("type", filters.get("task_type")))
+        if value is not None
+    ]
+    since = filters.get("since")
+    if told:
+        yield (
+            f"no finished task with an estimated complexity is recorded for {' and '.join(told)}"
+            f"{'' if since is None else f' since {since:%Y-%m-%d %H:%M}'}; look at the name, or leave "
+            "it out to learn from all"
+        )
 
 
 class SyncEstimator(Blocking):
