@@ -113,9 +113,9 @@ SELECT '2026-01-15 10:00:00.000000', '2026-01-01 00:00:00.000000', '2026-01-15 0
        column3, column4, column5, column6, column7, column8, column9, column10, column11
 FROM (VALUES
   ('PROBE_AI', 'Shadow', 15, 20, 'MAPE', 18.2, 20.0, 'lower_is_better', '{"r_squared": 0.81}', 0,
-   'On track: five more tasks are needed'),
+   'Worked example, not the sample''s team: five more tasks are needed'),
   ('ReviewAgent_Code', 'Learning', 12, 20, 'True_Positive_Rate', 76.5, 80.0, 'higher_is_better',
-   '{"false_positive_rate": 14.0, "escape_rate": 6.2}', 0, 'Finds too little still')
+   '{"false_positive_rate": 14.0, "escape_rate": 6.2}', 0, 'Worked example, not the sample''s team: finds too little still')
 ) AS measured
 WHERE NOT EXISTS (SELECT 1 FROM bootstrap_metrics WHERE measured_at = '2026-01-15 10:00:00.000000');
 

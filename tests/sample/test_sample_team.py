@@ -160,6 +160,16 @@ def test_the_bad_version_was_an_alarm(team):
     assert history[0].mode != "Learning"
 
 
+def test_the_worked_example_is_no_beginning_of_the_team(any_database):
+    """A history of both says which rows are those of the worked example, so that no mode seems to be lost between."""
+    assert run(["init", "--with-sample-data"]) == 0
+    with Bootstrap.sync(any_database.url) as bootstrap:
+        *team, first = bootstrap.history("PROBE_AI")
+    assert (first.mode, team[-1].mode) == ("Shadow", "Learning")
+    assert first.notes == "Worked example, not the sample's team: five more tasks are needed"
+    assert not any((row.notes or "").startswith("Worked example") for row in team)
+
+
 def test_tasks_can_be_estimated_from_it(team):
     """Time and tokens follow complexity well enough for a regression, with ranges."""
     with Estimator.sync(team.url) as estimator:
