@@ -30,12 +30,12 @@ def lenient(recorded):
 
 @pytest.mark.parametrize("value", REFUSED, ids=named)
 def test_impossible_metrics_are_refused_and_counted(lenient, value):
-    """A value that is no finite number of at least zero is refused and counted; the rest is stored."""
+    """A value that is no number from 0 to 1e13 is refused and counted; the rest is stored."""
     with asp.span("work") as span:
         span.record_metric("Quality", value, "score")
         span.record_metric("Quality", 1, "score")
     assert [row["metric_value"] for row in lenient.metrics()] == [1]
-    assert asp.stats()["troubles"] == {"a metric was not a finite number of at least zero": 1}
+    assert asp.stats()["troubles"] == {"a metric was not a number from 0 to 1e13": 1}
     assert [row["status"] for row in lenient.traces()] == ["success"]
     assert asp.stats()["rejected"] == 0
 
@@ -47,7 +47,16 @@ def test_impossible_costs_are_refused_and_counted(lenient, value):
         span.record_cost("0.5")
         span.record_cost(value)
     assert [row["metric_value"] for row in lenient.metrics()] == [0.5]
-    assert asp.stats()["troubles"] == {"a cost was not a finite number of at least zero": 1}
+    assert asp.stats()["troubles"] == {"a cost was not a number from 0 to 1e13": 1}
+
+
+def test_the_true_limit_is_named(recorded):
+    """A cost that is finite but too large is told what the largest one is, and that one is taken."""
+    with asp.span("work") as span:
+        span.record_cost(10**13)
+        with pytest.raises(asp.AspTelemetryError, match="a cost was not a number from 0 to 1e13"):
+            span.record_cost("99999999999999")
+    assert [row["metric_value"] for row in recorded.metrics()] == [10**13]
 
 
 class Measured(float):
@@ -74,7 +83,7 @@ class Counted:
     ids=named,
 )  # fmt: skip
 def test_possible_metrics_are_stored(recorded, value, stored):
-    """Every finite number from zero is stored, however it is written and however small it is, and at once."""
+    """Every number from 0 to 1e13 is stored, however it is written and however small it is, and at once."""
     begun = time.perf_counter()
     with asp.span("work") as span:
         span.record_metric("Quality", value, "score")
@@ -138,7 +147,7 @@ def test_a_result_that_raises_when_it_is_touched_is_returned(lenient, kind):
 def test_strict_tells_the_caller(recorded):
     """With `strict=True`, for tests and debugging, what would be counted is raised where it was done."""
     with (
-        pytest.raises(asp.AspTelemetryError, match="finite number of at least zero"),
+        pytest.raises(asp.AspTelemetryError, match="not a number from 0 to 1e13"),
         asp.span("work") as span,
     ):
         span.record_metric("Quality", -1, "score")

@@ -94,7 +94,7 @@ def test_filters_narrow_the_page_and_stay_in_its_links(team: AnyDatabase, dashbo
         ("since=yesterday", "since=yesterday is no day"),
         ("since=2026-02-01&until=2026-01-01", "until=2026-01-01 is not after the beginning"),
         ("until=0001-01-01", "is not after the beginning"),
-        ("role=a%00b", "without control characters"),
+        ("role=a%00b", "role has a control character, U+0000, at place 2; leave it out"),
         (f"role={'x' * 501}", "role has 501 characters; give at most 500"),
     ],
 )

@@ -3,7 +3,7 @@
 from decimal import Context, Decimal
 from typing import Any, Final, NamedTuple
 
-from asp_telemetry.capture.details import exact
+from asp_telemetry.capture.details import POSSIBLE, exact
 from asp_telemetry.errors import ConfigurationError
 
 USD: Final = 0
@@ -59,7 +59,7 @@ def checked(name: str, value: Any, unit: int) -> int | None:
         unit: `USD` or `TOKENS`.
 
     Raises:
-        ConfigurationError: If it is not a finite number of at least zero, or not a whole number of tokens.
+        ConfigurationError: If it is not a number from 0 to 1e13, or not a whole number of tokens.
 
     Example:
         >>> checked("usd", 0.5, USD) == dollars("0.5")
@@ -69,7 +69,7 @@ def checked(name: str, value: Any, unit: int) -> int | None:
         return None
     text = exact(value)
     if text is None:
-        raise ConfigurationError(f"{name}={value!r} is no amount; give a finite number of at least zero")
+        raise ConfigurationError(f"{name}={value!r} is no amount; give {POSSIBLE}")
     if unit == USD:
         return dollars(text)
     number = Decimal(text)

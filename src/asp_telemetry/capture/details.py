@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from asp_telemetry.capture.attempts import Attempts
 
 _MAX_NUMBER = 10**13
+POSSIBLE = "a number from 0 to 1e13"
+"""What `exact` takes, for messages."""
 _MAX_PLACES = 40
 _MAX_METRICS = 500
 _MANY_ANSWERS = 256
@@ -269,11 +271,11 @@ def add_error(span: state.SpanList, error: BaseException) -> None:
 
 
 def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) -> None:
-    """Add a measured value; one that is not a number, infinite or below zero is refused with a reason."""
+    """Add a measured value; one that is not a number, below zero or too large is refused with a reason."""
     number = exact(value)
     if number is None:
         trouble(
-            "a metric was not a finite number of at least zero",
+            f"a metric was not {POSSIBLE}",
             remedy=f"record_metric({shown(metric_type)}, {shown(value)}) was refused",
         )
         return
@@ -293,7 +295,7 @@ def add_metric(span: state.SpanList, metric_type: str, value: Any, unit: str) ->
 
 
 def exact(value: Any) -> str | None:
-    """Write a number as the decimal text that the database keeps, or None if it is not a finite number >= 0.
+    """Write a number as the decimal text that the database keeps, or None if it is not a number from 0 to 1e13.
 
     Example:
         >>> exact(0.00003), exact(float("nan")), exact("-1")

@@ -9,7 +9,15 @@ from asp_telemetry.capture.answers.fields import UsageError
 from asp_telemetry.capture.answers.table import Answer, read_answers
 from asp_telemetry.capture.content import captures, content
 from asp_telemetry.capture.definition import Expectation, Site, expectation, site_for
-from asp_telemetry.capture.details import Details, add_cost, add_metric, add_usage, details_of, exact
+from asp_telemetry.capture.details import (
+    POSSIBLE,
+    Details,
+    add_cost,
+    add_metric,
+    add_usage,
+    details_of,
+    exact,
+)
 from asp_telemetry.capture.encoder import identifier, shown
 from asp_telemetry.capture.lifecycle import NOTHING, begin, fail, finish
 from asp_telemetry.guard import trouble
@@ -122,7 +130,7 @@ class Span:
         """Record what the provider says this execution cost; it wins over the computed price, and both are kept.
 
         Args:
-            usd: Dollars, as text, Decimal or number; text and Decimal are kept to the last digit.
+            usd: Dollars from 0 to 1e13, as text, Decimal or number; text and Decimal are kept to the last digit.
             source: "manual" where the figure is not the provider's but your own, such as a share of a flat rate.
         """
         if not self._check("record_cost"):
@@ -131,7 +139,7 @@ class Span:
             cost = exact(usd)
             if cost is None:
                 trouble(
-                    "a cost was not a finite number of at least zero",
+                    f"a cost was not {POSSIBLE}",
                     remedy=f"record_cost({shown(usd)}) was refused",
                 )
             elif source not in {"provider", "manual"}:
@@ -149,7 +157,7 @@ class Span:
 
         Args:
             metric_type: What was measured, such as `"Tool_Calls"`; any name will do.
-            value: A finite number >= 0.
+            value: A number from 0 to 1e13.
             unit: Its unit, such as `"count"` or `"ms"`.
         """
         if not self._check("record_metric"):

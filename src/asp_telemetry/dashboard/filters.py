@@ -59,9 +59,11 @@ class Filters:
         """
         given = {name: query[name].strip() for name in NAMES if query.get(name, "").strip()}
         for name, text in given.items():
-            if len(text) > _LONGEST or _STEERING.search(text):
+            if len(text) > _LONGEST:
+                raise ConfigurationError(f"{name} has {len(text)} characters; give at most {_LONGEST}")
+            if steering := _STEERING.search(text):
                 raise ConfigurationError(
-                    f"{name} has {len(text)} characters; give at most {_LONGEST}, without control characters"
+                    f"{name} has a control character, U+{ord(steering[0]):04X}, at place {steering.start() + 1}; leave it out"
                 )
         since, until = (_moment(name, given.get(name)) for name in ("since", "until"))
         # A form sends its preset span with the dates: dates go before it.
