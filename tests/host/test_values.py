@@ -208,9 +208,7 @@ def test_metrics_that_are_no_measure_are_refused_with_a_reason(host: Host, name:
     assert host.settled()["stored"] == 1
     assert host.rows("SELECT metric_type, metric_value FROM agent_cost_vector") == [("Sound", 1.5)]
     assert sum(asp.stats()["troubles"].values()) == 2
-    assert any(
-        "not a number from 0 to 1e13" in message or "failed" in message for message in host.messages()
-    )
+    assert any("not a number from 0 to 1e13" in message or "failed" in message for message in host.messages())
 
 
 @pytest.mark.parametrize("kind", [HostileUsage, Hostile])

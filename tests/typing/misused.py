@@ -29,6 +29,6 @@ def misuse() -> None:
 def misask() -> None:
     with Analytics.sync() as ask:
         ask.cost_by_day(day=30)  # wrong
-        ask.defects_by_type(model="gpt-4o")  # wrong
+        ask.defects_by_type(severity="High")  # wrong
         ask.cost_by_day(30)  # wrong
         ask.cost_by_day()[0].cost.upper()  # wrong
