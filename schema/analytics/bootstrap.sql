@@ -4,7 +4,7 @@
 SELECT
   capability_name AS capability, capability_mode AS mode, tasks_completed, tasks_required_for_graduation AS tasks_required,
   primary_metric_name AS metric, primary_metric_value AS value, primary_metric_target AS target,
-  metric_direction AS direction, graduation_criteria_met AS graduated, graduation_notes AS notes,
+  metric_direction AS direction, graduation_criteria_met, graduation_notes AS notes,
   measured_at
 FROM bootstrap_status
 ORDER BY capability_name;
@@ -13,7 +13,7 @@ ORDER BY capability_name;
 SELECT
   capability_name AS capability, capability_mode AS mode, tasks_completed, tasks_required_for_graduation AS tasks_required,
   primary_metric_name AS metric, primary_metric_value AS value, primary_metric_target AS target,
-  metric_direction AS direction, graduation_criteria_met AS graduated, graduation_notes AS notes, measured_at
+  metric_direction AS direction, graduation_criteria_met, graduation_notes AS notes, measured_at
 FROM bootstrap_metrics
 WHERE measured_at >= :since AND measured_at < :until
   AND (CAST(:capability AS text) IS NULL OR capability_name = :capability)

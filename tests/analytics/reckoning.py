@@ -693,7 +693,7 @@ def measured(row: Record) -> dict[str, Any]:
     reached = value <= target if row["metric_direction"] == "lower_is_better" else value >= target
     return {
         "capability": row["capability_name"], "mode": row["capability_mode"], "measured_at": row["measured_at"],
-        "value": value, "target": target, "graduated": row["graduation_criteria_met"], "on_target": reached,
+        "value": value, "target": target, "graduation_criteria_met": row["graduation_criteria_met"], "on_target": reached,
         "enough_tasks": row["tasks_completed"] >= row["tasks_required_for_graduation"],
     }  # fmt: skip
 

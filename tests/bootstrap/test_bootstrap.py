@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from learned_tasks import day
 
+from asp_telemetry.analytics import Analytics
 from asp_telemetry.bootstrap import CAPABILITIES, Bootstrap, Measurement
 from asp_telemetry.cli.app import run
 from asp_telemetry.errors import ConfigurationError, EstimationError
@@ -207,6 +208,18 @@ def test_a_mode_that_makes_no_sense_is_refused(filled):
             EstimationError, match="True_Positive_Rate of ReviewAgent_Design cannot be measured yet"
         ):
             bootstrap.set_mode("ReviewAgent_Design", "Shadow")
+
+
+def test_both_doors_tell_a_history_alike(filled):
+    """What `Bootstrap.history` and `Analytics.bootstrap_history` both tell has one name and one value."""
+    with Bootstrap.sync(filled.url) as bootstrap, Analytics.sync(filled.url) as ask:
+        bootstrap.measure()
+        [recorded] = bootstrap.history("PROBE_AI").as_dicts()
+        [told] = ask.bootstrap_history(capability="PROBE_AI").as_dicts()
+    assert told.keys() - recorded.keys() == {"on_target", "enough_tasks"}
+    assert {name: recorded[name] for name in told.keys() & recorded.keys()} == {
+        name: told[name] for name in told.keys() & recorded.keys()
+    }
 
 
 def test_what_others_have_recorded_sets_the_mode(filled):

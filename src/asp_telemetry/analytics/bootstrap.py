@@ -33,7 +33,7 @@ class Measurement:
         value: The measured value, in the unit of the metric.
         target: What is to be reached.
         direction: lower_is_better or higher_is_better.
-        graduated: Whether the criteria of graduation were met.
+        graduation_criteria_met: Whether the criteria of graduation were met.
         notes: Why, or why not.
         measured_at: When, in UTC.
         on_target: Whether the value has reached the target, in its own direction.
@@ -48,7 +48,7 @@ class Measurement:
     value: Decimal
     target: Decimal
     direction: str
-    graduated: bool | None
+    graduation_criteria_met: bool | None
     notes: str | None
     measured_at: datetime
     on_target: bool = field(init=False)
