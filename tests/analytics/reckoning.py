@@ -289,7 +289,7 @@ class Reckoning:
                 {
                     "figure": figure, "unit": unit, "tasks": len(known),
                     "mape_share": math.fsum(off_by) / len(known) if known else None,
-                    "bias_share": math.fsum(e for e, _ in known) / math.fsum(a for _, a in known) - 1 if known else None,
+                    "bias_share": math.fsum(a for _, a in known) / math.fsum(e for e, _ in known) - 1 if known else None,
                     "near_share": sum(one <= 0.2 for one in off_by) / len(known) if known else None,
                 }
             )  # fmt: skip

@@ -296,7 +296,7 @@ def test_accuracy_is_what_the_raw_rows_say(team):
     found = {row.figure: row for row in ask(team.url, "estimate_accuracy", project="Checkout")}["tokens"]
     assert found.tasks == len(pairs) > 50
     assert found.mape_share == pytest.approx(sum(abs(e - a) / a for e, a in pairs) / len(pairs))
-    assert found.bias_share == pytest.approx(sum(e for e, _ in pairs) / sum(a for _, a in pairs) - 1)
+    assert found.bias_share == pytest.approx(sum(a for _, a in pairs) / sum(e for e, _ in pairs) - 1)
     assert found.near_share == pytest.approx(sum(abs(e - a) / a <= 0.2 for e, a in pairs) / len(pairs))
 
 
@@ -319,6 +319,7 @@ def test_all_numbers_have_units():
     assert cell("average_us", 18_200.4) == "18,200"
     assert cell("cost_usd", Decimal("0.0000300000")) == "0.00003"
     assert cell("complexity_error", -0.25) == "-25.0 %"
+    assert (heading("bias_share"), cell("bias_share", 0.25)) == ("off in all", "+25.0 %")
     assert cell("day", None) == "-"
     assert (heading("average_us"), heading("p95_ms"), heading("escape_rate")) == (
         "average µs",

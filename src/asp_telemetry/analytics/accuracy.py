@@ -30,7 +30,8 @@ class EstimateAccuracy:
         tasks: Completed tasks with both an estimate and an actual figure above 0.
         mape_share: The mean of |estimate - actual| / actual, 0.2 is 20 %; None without tasks. This is what PROBE_AI's
             graduation goes by.
-        bias_share: The sum of the estimates against the sum of the actual figures: 0.1 is a tenth too high in all.
+        bias_share: The sum of the actual figures against the sum of the estimates, like `latency_error` of a task: 0.1 is
+            a tenth more in all than was estimated.
         near_share: The part of the tasks whose estimate was within 20 % of the actual figure, from 0 to 1.
     """
 
@@ -73,6 +74,6 @@ def _accuracy(figure: str, unit: str, pairs: list[tuple[Any, Any]]) -> EstimateA
         unit,
         len(known),
         fsum(errors) / len(errors),
-        fsum(thought for thought, _ in known) / fsum(took for _, took in known) - 1,
+        fsum(took for _, took in known) / fsum(thought for thought, _ in known) - 1,
         sum(error <= _NEAR for error in errors) / len(errors),
     )

@@ -20,6 +20,7 @@ _PER_CENT: Final = frozenset(
 
 _HEADINGS: Final = {
     "mape_share": "MAPE",
+    "bias_share": "off in all",
     "defect_density": "defects per unit of complexity",
     "fix_ms": "time to fix",
     "fix_cost_usd": "cost to fix USD",

@@ -81,10 +81,11 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
             ("project_id", "task_type", "tasks", "successes", "success_rate", "cost_usd", "cost_per_success_usd"),
         ),
         Table(
-            "list", "Tasks, estimated against actual; the newest first", "tasks",
+            "list", "Tasks, estimated against actual (off: +, it took more); the newest first", "tasks",
             (
-                "task_id", "status", "actual_complexity", "complexity_error", "actual_latency_ms", "latency_error",
-                "actual_cost_usd", "cost_error", "defect_count",
+                "task_id", "status", "estimated_complexity", "actual_complexity", "complexity_error",
+                "estimated_latency_ms", "actual_latency_ms", "latency_error", "estimated_cost_usd", "actual_cost_usd",
+                "cost_error", "defect_count",
             ),
         ),
     ),
@@ -124,7 +125,7 @@ REPORTS: Final[dict[str, tuple[Table, ...]]] = {
         ),
     ),
     "probe": (
-        Table("accuracy", "How good estimates of completed tasks were", "estimate_accuracy",
+        Table("accuracy", "How good estimates of completed tasks were (off: +, they took more)", "estimate_accuracy",
               ("figure", "tasks", "mape_share", "bias_share", "near_share")),
         Table(
             "basis", "What new estimates rest on, and what a task of middling complexity will take", "basis",

@@ -170,7 +170,7 @@ def _accuracy(found: Rows[EstimateAccuracy]) -> Table:
         Column("Figure", lambda row: row.figure),
         numbers("Tasks", lambda row: number(row.tasks)),
         numbers("Mean error (MAPE)", lambda row: share(row.mape_share)),
-        numbers("Too high in all", lambda row: share(row.bias_share)),
+        numbers("Off in all", lambda row: off(1 + (row.bias_share or 0), 1)),
         numbers("Within 20 %", lambda row: share(row.near_share)),
     )
 
