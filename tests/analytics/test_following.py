@@ -231,7 +231,7 @@ def test_the_command_ends_cleanly(database, number):
     """Ctrl-C ends it with 0 and without a word; until then each failure stands out with its error, below its day."""
     with tailing(database) as process:
         day = write_until_told(database, process, status="error", error="ValueError")
-        assert re.fullmatch(r"\d{4}-\d\d-\d\d \(UTC\)\n", day)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \(UTC\): ended or, where running, begun at; .*\n", day)
         line = process.stdout.readline()
         assert "error" in line
         assert "! ValueError" in line

@@ -135,7 +135,7 @@ def test_an_agent_has_its_days_and_its_versions_compared(site: Site) -> None:
                 "Measure": row.measure,
                 before: measured(row.unit, row.before),
                 after: measured(row.unit, row.after),
-                "Difference": measured(row.unit, row.difference),
+                "Difference": measured("points" if row.unit == "share" else row.unit, row.difference),
                 "Verdict": row.verdict,
             }
             for row in changes

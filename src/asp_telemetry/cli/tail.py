@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 _LONGEST_PAUSE = 30.0
+_SILENCE = timedelta(minutes=5)
 
 
 def register(app: typer.Typer) -> None:
@@ -127,31 +129,42 @@ class _Lines:
         self._day: date | None = None
 
     def __call__(self, found: Iterable[SeenExecution]) -> None:
-        for execution in found:
-            day = (execution.completed_at or execution.started_at).date()
+        for execution in sorted(found, key=_moment):
+            day = _moment(execution).date()
             if day != self._day:
                 self._day = day
-                self._console.print(f"{day} (UTC)", style="bold")
+                self._console.print(
+                    f"{day} (UTC): ended or, where running, begun at; status, role, kind, name, time",
+                    style="bold",
+                )
             self._console.print(self._line(execution))
 
     def _line(self, execution: SeenExecution) -> Text:
         running = execution.status == "in_progress"
-        moment = execution.completed_at or execution.started_at
         style = "red" if execution.failed else "cyan" if running else ""
-        line = Text(f"{moment:%H:%M:%S}  ", style="dim")
+        line = Text(f"{_moment(execution):%H:%M:%S}  ", style="dim")
         line.append(f"{'running' if running else execution.status:<9}  ", style=style)
-        role, name = printable(execution.agent_role or "-"), printable(execution.name)
+        shown_as_task = execution.kind == execution.name == "task" and execution.task_id
+        name = printable(execution.task_id if shown_as_task and execution.task_id else execution.name)
+        # The role of a task's own row is its kind, and says nothing again.
+        role = printable("-" if execution.agent_role in {None, execution.kind} else str(execution.agent_role))
         line.append(f"{role:<14}  {execution.kind or '-':<10}  {name:<24}")
         took = "" if execution.duration_ms is None else duration(execution.duration_ms)
         line.append(f"  {took:>9}")
         line.append(_usage(execution.usage))
-        if execution.task_id and execution.task_id != execution.root_id:
+        if execution.task_id and execution.task_id != execution.root_id and not shown_as_task:
             line.append(f"  {printable(execution.task_id)}")
         if execution.failed:
             told = ": ".join(part for part in (execution.error_type, execution.error_message) if part)
             line.append(f"  ! {printable(' '.join(told.split())[:160]) or execution.status}", style=style)
+        if running and datetime.now(UTC) - execution.updated_at > _SILENCE:
+            line.append(f"  not heard of since {execution.updated_at:%Y-%m-%d %H:%M:%S}", style="yellow")
         line.rstrip()
         return line
+
+
+def _moment(execution: SeenExecution) -> datetime:
+    return execution.completed_at or execution.started_at
 
 
 def _usage(usage: Any) -> str:

@@ -68,12 +68,14 @@ def measured(unit: str, value: float | None) -> str:
     """Write a value that says its unit itself.
 
     Args:
-        unit: USD, tokens, ms, share (from 0 to 1), or what the value counts.
+        unit: USD, tokens, ms, share (from 0 to 1), points (how far two shares are apart), or what the value counts.
         value: The value; None where it is not known.
 
     Example:
         >>> measured("USD", 0.25), measured("share", -0.125), measured("defects", 1.5), measured("ms", None)
         ('$0.25', '-12.5 %', '1.5 defects', '-')
+        >>> measured("points", 0.021)
+        '+2.1 percentage points'
     """
     if value is None:
         return duration(None)
@@ -81,6 +83,8 @@ def measured(unit: str, value: float | None) -> str:
         return money(dollars(value))
     if unit == "ms":
         return duration(value)
+    if unit == "points":
+        return f"{value * 100:+.1f} percentage points"
     if unit == "share":
         return share(value)
     return short(round(value), unit) if unit == "tokens" else number(value, unit)

@@ -94,7 +94,7 @@ def _changes(changes: Rows[VersionChange], before: str | None, after: str | None
     def interval(row: VersionChange) -> str:
         if row.low is None or row.high is None:
             return NOTHING
-        return f"{measured(row.unit, row.low)} to {measured(row.unit, row.high)}"
+        return f"{measured(_apart(row.unit), row.low)} to {measured(_apart(row.unit), row.high)}"
 
     def verdict(row: VersionChange) -> Any:
         mark = {"better": "good", "worse": "bad"}.get(row.verdict)
@@ -106,11 +106,16 @@ def _changes(changes: Rows[VersionChange], before: str | None, after: str | None
         Column("Measure", lambda row: row.measure),
         numbers(f"{before}", lambda row: measured(row.unit, row.before)),
         numbers(f"{after}", lambda row: measured(row.unit, row.after)),
-        numbers("Difference", lambda row: measured(row.unit, row.difference)),
+        numbers("Difference", lambda row: measured(_apart(row.unit), row.difference)),
         numbers("Limits", interval),
         numbers("Samples", lambda row: f"{number(row.samples_before)} and {number(row.samples_after)}"),
         Column("Verdict", verdict),
     )
+
+
+def _apart(unit: str) -> str:
+    # Two shares are apart by percentage points: 10 % more of a share would be something else.
+    return "points" if unit == "share" else unit
 
 
 def _costs(days: Rows[DaySpending]) -> Table:

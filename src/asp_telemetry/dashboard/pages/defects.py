@@ -18,7 +18,7 @@ from asp_telemetry.analytics.filters import TaskWorkFilter
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, BarChart, ParetoChart, Series
 from asp_telemetry.dashboard.filters import Filters
-from asp_telemetry.dashboard.formatting import duration, money, number, share
+from asp_telemetry.dashboard.formatting import NOTHING, duration, money, number, share
 from asp_telemetry.dashboard.pages.task import defect_table
 from asp_telemetry.dashboard.rendering import render
 from asp_telemetry.dashboard.tables import Column, Table, metered, numbers, tabled
@@ -158,6 +158,10 @@ def _reviews(reviews: Rows[ReviewEffectiveness]) -> Table | None:
     )
 
 
+def _density(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.3f}"
+
+
 def _components(components: Rows[ComponentDensity]) -> Table:
     return tabled(
         "Defects by component for the work that went into it, the densest first",
@@ -167,5 +171,5 @@ def _components(components: Rows[ComponentDensity]) -> Table:
         numbers("Complexity", lambda row: number(row.complexity)),
         numbers("Defects", lambda row: number(row.defects)),
         numbers("Critical or high", lambda row: number(row.severe_defects)),
-        numbers("Defects per unit of complexity", lambda row: number(row.defect_density)),
+        numbers("Defects per unit of complexity", lambda row: _density(row.defect_density)),
     )

@@ -66,7 +66,7 @@ async def overview(request: Request) -> Response:
         filters=filters,
         sums=sums,
         tiles=_tiles(sums, before),
-        compared=None if before is None else filters.before(),
+        compared=None if before is None or before.is_empty else filters.before(),
         days=days,
         charts=_charts(days),
         tables=_tables(days) | {"roles": _roles(filters, roles)},
