@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from asp_telemetry.database_url import is_sqlite, sqlite_path
 from asp_telemetry.errors import ConfigurationError
 
 TokenFileOption = Annotated[
@@ -65,6 +66,14 @@ def browse(
 
     def report(url: str) -> None:
         print(f"{destination}: shown at {url} until Ctrl-C", flush=True)
+        if is_sqlite(database) and not os.path.lexists(
+            sqlite_path(database)
+        ):  # says no where this user may not look
+            print(
+                "it does not exist yet: record something there first, or name another with --database, --db-path or "
+                "ASP_DATABASE_URL",
+                flush=True,
+            )
         if wanted:
             # Some browsers keep whoever starts them waiting.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
