@@ -15,20 +15,25 @@ import asp_telemetry as asp
 from asp_telemetry.cli.app import run
 
 ROOT = Path(__file__).parents[2]
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-MODULES = sorted(
-    found.name
-    for found in pkgutil.walk_packages(asp.__path__, "asp_telemetry.")
-    if "._schema" not in found.name
-)
+MODULES = [
+    "asp_telemetry",
+    *sorted(
+        found.name
+        for found in pkgutil.walk_packages(asp.__path__, "asp_telemetry.")
+        if "._schema" not in found.name
+    ),
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_are_true(name, tmp_path, monkeypatch, recorded):
-    """A user may paste any example of a docstring."""
+    """A user may paste any example of a docstring: each is run, and prints what stands there to the last space."""
     monkeypatch.chdir(tmp_path)
-    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
+    module = importlib.import_module(name)
+    failed, tried = doctest.testmod(module)
     assert failed == 0
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    assert tried == len(re.findall(r"^ *>>> ", source, re.MULTILINE))
 
 
 def test_readme_code_runs(tmp_path):

@@ -77,7 +77,13 @@ def print_table(
         table.add_column(heading, justify="right" if is_numeric else "left", overflow="fold", width=width)
     for row in cells:
         table.add_row(*("" if cell is None else str(cell) for cell in row[: len(widths)]))
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+    else:
+        # What fills a column up to its width would stand at the ends of lines in files, and in the way of comparisons.
+        with console.capture() as caught:
+            console.print(table)
+        print("\n".join(line.rstrip(" ") for line in caught.get().split("\n")), end="")
     if len(widths) < len(headings):
         print(f" no room here for: {', '.join(headings[len(widths) :])}")
 

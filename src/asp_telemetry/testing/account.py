@@ -32,7 +32,7 @@ def assert_no_loss(recorded: "Recording | None" = None, *, timeout: float = 5.0)
         >>> with capture() as recorded:
         ...     asp.record_bootstrap("PROBE_AI", mode="Nowhere", tasks_completed=1, tasks_required=1, metric="MAPE",
         ...         value=1, target=1, direction="lower_is_better")
-        >>> assert_no_loss(recorded)
+        >>> assert_no_loss(recorded)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         AssertionError: records are lost in database: 1 of 1 rejected (CHECK constraint failed: ...
     """
