@@ -39,7 +39,14 @@ class Direct(Protocol):
     """Be a face that answers without `await`."""
 
     def answer(self, question: Callable[[Any], Coroutine[Any, Any, R]]) -> R:
-        """Answer a question of `Analytics`."""
+        """Answer a question of `Analytics`.
+
+        Args:
+            question: Gets the `Analytics` and returns what is to be awaited.
+
+        Returns:
+            What the question returns.
+        """
 
 
 class question(Generic[P, R]):  # noqa: N801 - a decorator

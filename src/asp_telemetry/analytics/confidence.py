@@ -25,6 +25,9 @@ class Interval:
 def mean(values: Sequence[float]) -> float | None:
     """Return the mean, the same in whatever order the values come; None of nothing.
 
+    Args:
+        values: The values, in any unit.
+
     Example:
         >>> mean([1.0, 2.0, 4.5])
         2.5

@@ -32,6 +32,9 @@ def covered(intervals: Iterable[Interval]) -> timedelta:
 def milliseconds(span: timedelta) -> float:
     """Return a stretch of time in ms.
 
+    Args:
+        span: The stretch of time.
+
     Example:
         >>> milliseconds(timedelta(seconds=1, microseconds=500))
         1000.5

@@ -62,6 +62,10 @@ def set_derived(row: object, **values: Any) -> None:
 def share(part: float | None, whole: float | None) -> float | None:
     """Return which part of a whole something is, from 0 to 1; None of nothing.
 
+    Args:
+        part: How much it is.
+        whole: How much all is, in the same unit.
+
     Example:
         >>> share(1, 4), share(1, 0)
         (0.25, None)
@@ -71,6 +75,10 @@ def share(part: float | None, whole: float | None) -> float | None:
 
 def each(sum_usd: Decimal | None, count: int) -> Decimal | None:
     """Return what one of several costs in USD, rounded to ten decimals; None if there is none, or no sum.
+
+    Args:
+        sum_usd: What all cost in USD.
+        count: How many there are.
 
     Example:
         >>> each(Decimal("0.1"), 4)

@@ -28,7 +28,11 @@ class SyncAnalytics(Blocking, Families):
         self._analytics = analytics
 
     def trace(self, execution_or_root_id: "str | UUID") -> "Trace":
-        """Return the whole trace that an execution belongs to; see `Analytics.trace`."""
+        """Return the whole trace that an execution belongs to; see `Analytics.trace`.
+
+        Args:
+            execution_or_root_id: The id of any execution in it or of its root; also a trace id of 32 digits.
+        """
         return self._answer(self._analytics.trace, execution_or_root_id)
 
     def newest_trace_id(self, task_id: str) -> str:
@@ -36,7 +40,11 @@ class SyncAnalytics(Blocking, Families):
         return self._answer(self._analytics.newest_trace_id, task_id)
 
     def timeline(self, execution_or_root_id: "str | UUID") -> "Rows[Moment]":
-        """Return everything that happened in a trace, in order; see `Analytics.timeline`."""
+        """Return everything that happened in a trace, in order; see `Analytics.timeline`.
+
+        Args:
+            execution_or_root_id: As for `trace`.
+        """
         return self._answer(self._analytics.timeline, execution_or_root_id)
 
     def answer(self, question: "Callable[[Analytics], Coroutine[Any, Any, R]]") -> R:

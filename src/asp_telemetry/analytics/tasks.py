@@ -140,7 +140,15 @@ class TaskQuestions(Questions):
 
 
 def figure_of(vector: Any, name: str) -> float | None:
-    """Return a figure out of a cost vector, which applications write as they like."""
+    """Return a figure out of a cost vector, which applications write as they like.
+
+    Args:
+        vector: The vector as it is stored: a dict, or anything else.
+        name: The key of the figure.
+
+    Returns:
+        The figure in the unit that its name says; None where the vector has no such number.
+    """
     value = vector.get(name) if isinstance(vector, dict) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 

@@ -62,5 +62,9 @@ class Trace:
             yield 0, event
 
     def find(self, execution_id: str) -> TracedExecution | None:
-        """Return one execution of the trace; None if it is not in it."""
+        """Return one execution of the trace; None if it is not in it.
+
+        Args:
+            execution_id: Its id.
+        """
         return next((found for _, found in self.walk() if found.id == execution_id), None)

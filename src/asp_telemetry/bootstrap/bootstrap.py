@@ -179,13 +179,28 @@ class SyncBootstrap(Blocking):
         return self._answer(self._bootstrap.status)
 
     def measure(self, *, graduate: bool = False) -> Rows[Measurement]:
-        """Measure every capability now, and record what is new; see `Bootstrap.measure`."""
+        """Measure every capability now, and record what is new; see `Bootstrap.measure`.
+
+        Args:
+            graduate: Whether capabilities move to the next mode by themselves when they may.
+        """
         return self._answer(partial(self._bootstrap.measure, graduate=graduate))
 
     def set_mode(self, capability: str, mode: Mode, *, note: str | None = None) -> None:
-        """Let a person decide on the mode of a capability; see `Bootstrap.set_mode`."""
+        """Let a person decide on the mode of a capability; see `Bootstrap.set_mode`.
+
+        Args:
+            capability: Such as `"PROBE_AI"`.
+            mode: Learning, Shadow or Autonomous.
+            note: Why.
+        """
         self._answer(partial(self._bootstrap.set_mode, capability, mode, note=note))
 
     def history(self, capability: str, *, most: int = 100) -> Rows[Recorded]:
-        """Return what was recorded of a capability; see `Bootstrap.history`."""
+        """Return what was recorded of a capability; see `Bootstrap.history`.
+
+        Args:
+            capability: Such as `"PROBE_AI"`.
+            most: How many measurements at most.
+        """
         return self._answer(partial(self._bootstrap.history, capability, most=most))

@@ -87,7 +87,15 @@ def decide(capability: Capability, reading: Reading, history: Sequence[Recorded]
 
 
 def missed_targets(capability: Capability, reading: Reading) -> list[tuple[Target, float]]:
-    """Return the targets that were measured and missed, with the values."""
+    """Return the targets that were measured and missed, with the values.
+
+    Args:
+        capability: What is to be met.
+        reading: What was measured.
+
+    Returns:
+        Each with its value, in the target's unit.
+    """
     measured = [(capability.primary, reading.value)]
     measured += [(target, reading.measures.get(target.name)) for target in capability.secondary]
     return [(target, value) for target, value in measured if value is not None and not target.is_met(value)]

@@ -184,7 +184,15 @@ def moved(
 
 
 def after(moment: datetime, newest: Recorded | None) -> datetime:
-    """Return the moment, or if the clock has not moved on since the newest measurement, the next after that."""
+    """Return the moment, or if the clock has not moved on since the newest measurement, the next after that.
+
+    Args:
+        moment: The time by the clock.
+        newest: The newest measurement that is recorded; None if there is none.
+
+    Returns:
+        A microsecond after the newest at least.
+    """
     if newest is None:
         return moment
     return max(moment, newest.measured_at + timedelta(microseconds=1))

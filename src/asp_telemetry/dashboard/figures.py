@@ -55,6 +55,9 @@ def between(name: str, first: Number, word: str, second: Number) -> str:
 def dollars(value: Number) -> Decimal:
     """Return a sum as exact dollars; one that was estimated is a float, whose last digits mean nothing.
 
+    Args:
+        value: The sum in USD.
+
     Example:
         >>> dollars(0.1)
         Decimal('0.1000000000')

@@ -102,6 +102,9 @@ def duration(milliseconds: float | Decimal | None) -> str:
 def share(value: float | None) -> str:
     """Write a part of a whole, which goes from 0 to 1, in per cent.
 
+    Args:
+        value: The part; None is written as -.
+
     Example:
         >>> share(0.12), share(0.1234), share(1.0), share(0.0004), share(None)
         ('12 %', '12.3 %', '100 %', '0.04 %', '-')
@@ -135,6 +138,9 @@ def change(now: float | Decimal | None, then: float | Decimal | None) -> str | N
 def moment(value: datetime | None) -> str:
     """Write a moment, which is in UTC.
 
+    Args:
+        value: The moment in UTC; None is written as -.
+
     Example:
         >>> moment(datetime(2026, 1, 15, 9, 30, 5))
         '2026-01-15 09:30:05 UTC'
@@ -144,6 +150,9 @@ def moment(value: datetime | None) -> str:
 
 def day(value: date | None) -> str:
     """Write a day.
+
+    Args:
+        value: The day; None is written as -.
 
     Example:
         >>> day(date(2026, 1, 15))

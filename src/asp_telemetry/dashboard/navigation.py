@@ -12,6 +12,9 @@ class Place(NamedTuple):
     def holds(self, path: str) -> bool:
         """Tell whether a page is this one or below it.
 
+        Args:
+            path: The path of the page's URL.
+
         Example:
             >>> Place("Agents", "/agents").holds("/agents/Code"), Place("Overview", "/").holds("/agents")
             (True, False)

@@ -118,6 +118,9 @@ def linked(href: str, text: str, *, id: str | None = None) -> Markup:  # noqa: A
 def segment(text: str) -> str:
     """Write a text as one part of a path.
 
+    Args:
+        text: Any text, such as the name of an agent.
+
     Example:
         >>> segment("a/b <c>")
         'a%2Fb%20%3Cc%3E'

@@ -68,6 +68,9 @@ def numbers(label: str, cell: Callable[[Row], str]) -> Column[Row]:
 def text(value: object) -> str:
     """Write what has no unit.
 
+    Args:
+        value: What is written as its text; None as -.
+
     Example:
         >>> text("Code"), text(None)
         ('Code', '-')
@@ -77,6 +80,9 @@ def text(value: object) -> str:
 
 def at(value: datetime | None) -> str:
     """Write a moment for a column that says that it is in UTC.
+
+    Args:
+        value: The moment, with its zone; None is written as -.
 
     Example:
         >>> at(datetime(2026, 1, 15, 9, 30, 5, tzinfo=UTC))

@@ -28,7 +28,11 @@ def outcome(task_id: str) -> Comparison | None:
 
 
 async def aoutcome(task_id: str) -> Comparison | None:
-    """Do as `outcome`, without blocking the event loop."""
+    """Do as `outcome`, without blocking the event loop.
+
+    Args:
+        task_id: The task, recorded by this process.
+    """
     url = _database(await aflush(LONGEST_WAIT_SECONDS), task_id)
     if url is None:
         return None

@@ -153,7 +153,12 @@ class Estimate:
             report(found)
 
     async def areport_actual(self, task_id: str, report: Callable[[Comparison], object]) -> None:
-        """Do as `report_actual`, without blocking the event loop."""
+        """Do as `report_actual`, without blocking the event loop.
+
+        Args:
+            task_id: The task.
+            report: Called with the comparison.
+        """
         from asp_telemetry.estimation.ending import aoutcome  # noqa: PLC0415 - few ask for it
 
         found = await aoutcome(task_id)

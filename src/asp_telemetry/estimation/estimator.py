@@ -210,7 +210,11 @@ class SyncEstimator(Blocking):
         self._estimator = estimator
 
     def finished_tasks(self, **filters: Unpack[Filters]) -> Rows[FinishedTask]:
-        """Return the tasks to learn from; see `Estimator.finished_tasks`."""
+        """Return the tasks to learn from; see `Estimator.finished_tasks`.
+
+        Args:
+            **filters: project_id, task_type, since, and most (1000 if left out).
+        """
         return self._answer(partial(self._estimator.finished_tasks, **filters))
 
     def estimate(
@@ -221,19 +225,39 @@ class SyncEstimator(Blocking):
         without: Sequence[str] = (),
         **filters: Unpack[Filters],
     ) -> Estimate:
-        """Estimate latency, tokens and cost of a task; see `Estimator.estimate`."""
+        """Estimate latency, tokens and cost of a task; see `Estimator.estimate`.
+
+        Args:
+            complexity: How complex the task is thought to be; from 1 to 2**31 - 1.
+            planned: What the task is planned to take, by figure: ms, tokens, USD.
+            without: Ids of tasks that are left out.
+            **filters: project_id, task_type, since, and most (1000 if left out).
+        """
         return self._answer(
             partial(self._estimator.estimate, complexity, planned=planned, without=without, **filters)
         )
 
     def basis(self, **filters: Unpack[Filters]) -> Rows[EstimateBasis]:
-        """Return what estimates rest on, by figure; see `Estimator.basis`."""
+        """Return what estimates rest on, by figure; see `Estimator.basis`.
+
+        Args:
+            **filters: project_id, task_type, since, and most (1000 if left out).
+        """
         return self._answer(partial(self._estimator.basis, **filters))
 
     def compare(self, task_id: str) -> Comparison:
-        """Return what a task was estimated to take against what it took; see `Estimator.compare`."""
+        """Return what a task was estimated to take against what it took; see `Estimator.compare`.
+
+        Args:
+            task_id: The task.
+        """
         return self._answer(partial(self._estimator.compare, task_id))
 
     def store(self, task_id: str, estimated: Estimate) -> None:
-        """Store an estimate as the task's; see `Estimator.store`."""
+        """Store an estimate as the task's; see `Estimator.store`.
+
+        Args:
+            task_id: The task, which has not ended.
+            estimated: What `estimate` returned for it.
+        """
         self._answer(partial(self._estimator.store, task_id, estimated))

@@ -55,19 +55,47 @@ class Fit(ABC):
 
     @abstractmethod
     def at(self, x: float) -> float:
-        """Return what is expected at a size."""
+        """Return what is expected at a size.
+
+        Args:
+            x: The size: an estimated complexity, or a planned value in the figure's unit.
+
+        Returns:
+            What it takes, in the figure's unit: ms, tokens or USD.
+        """
 
     @abstractmethod
     def spread(self, x: float) -> float:
-        """Return the variance of one more task at a size, as a multiple of the variance of a task of weight 1."""
+        """Return the variance of one more task at a size, as a multiple of the variance of a task of weight 1.
+
+        Args:
+            x: The size: an estimated complexity, or a planned value in the figure's unit.
+
+        Returns:
+            A multiple, without unit; not below 0.
+        """
 
     @abstractmethod
     def weight(self, point: Point) -> float:
-        """Return how much a point counts."""
+        """Return how much a point counts.
+
+        Args:
+            point: A finished task that it was fitted to.
+
+        Returns:
+            A factor, without unit; above 0.
+        """
 
     @abstractmethod
     def leverage(self, point: Point) -> float:
-        """Return how much a point decides what is expected of itself, from 0 to 1."""
+        """Return how much a point decides what is expected of itself, from 0 to 1.
+
+        Args:
+            point: A finished task that it was fitted to.
+
+        Returns:
+            A share, from 0 to 1.
+        """
 
     @property
     def degrees(self) -> int:

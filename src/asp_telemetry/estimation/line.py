@@ -67,17 +67,42 @@ class Line(Fit):
         return both_tails(inf if rest <= 0 else sqrt(self.r_squared * self.degrees / rest), self.degrees)
 
     def at(self, x: float) -> float:
-        """Return what is expected at a size."""
+        """Return what is expected at a size.
+
+        Args:
+            x: The size: an estimated complexity, or a planned value in the figure's unit.
+
+        Returns:
+            What it takes, in the figure's unit: ms, tokens or USD.
+        """
         return self.intercept + self.slope * x
 
     def spread(self, x: float) -> float:
-        """Return the variance of one more task, as a multiple of the variance around the line."""
+        """Return the variance of one more task, as a multiple of the variance around the line.
+
+        Args:
+            x: The size: an estimated complexity, or a planned value in the figure's unit.
+
+        Returns:
+            A multiple, without unit; above 1.
+        """
         return 1.0 + 1.0 / len(self.points) + (x - self._mean) ** 2 / self._width
 
     def weight(self, point: Point) -> float:  # noqa: ARG002 - the same for all
-        """Return 1: all points count alike."""
+        """Return 1: all points count alike.
+
+        Args:
+            point: A finished task that it was fitted to.
+        """
         return 1.0
 
     def leverage(self, point: Point) -> float:
-        """Return how much a point decides where the line passes it."""
+        """Return how much a point decides where the line passes it.
+
+        Args:
+            point: A finished task that it was fitted to.
+
+        Returns:
+            A share, from 0 to 1.
+        """
         return 1.0 / len(self.points) + (point.x - self._mean) ** 2 / self._width

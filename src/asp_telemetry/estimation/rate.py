@@ -47,17 +47,45 @@ class Rate(Fit):
         self.rate = fsum(point.y for point in self.points) / self._sizes
 
     def at(self, x: float) -> float:
-        """Return what is expected at a size."""
+        """Return what is expected at a size.
+
+        Args:
+            x: The size: an estimated complexity, or a planned value in the figure's unit.
+
+        Returns:
+            What it takes, in the figure's unit: ms, tokens or USD.
+        """
         return self.rate * x
 
     def spread(self, x: float) -> float:
-        """Return the variance of one more task, as a multiple of the variance of a task of size 1."""
+        """Return the variance of one more task, as a multiple of the variance of a task of size 1.
+
+        Args:
+            x: The size: an estimated complexity, or a planned value in the figure's unit.
+
+        Returns:
+            A multiple, without unit.
+        """
         return x + x * x / self._sizes
 
     def weight(self, point: Point) -> float:
-        """Return how much a point counts: the less, the bigger it is."""
+        """Return how much a point counts: the less, the bigger it is.
+
+        Args:
+            point: A finished task that it was fitted to.
+
+        Returns:
+            One by its size.
+        """
         return 1.0 / point.x
 
     def leverage(self, point: Point) -> float:
-        """Return how much of all size a point is."""
+        """Return how much of all size a point is.
+
+        Args:
+            point: A finished task that it was fitted to.
+
+        Returns:
+            A share, from 0 to 1.
+        """
         return point.x / self._sizes

@@ -32,14 +32,28 @@ class FinishedTask:
     actual_api_cost_usd: Decimal | None
 
     def by_complexity(self, figure: str) -> Point | None:
-        """Return what it took at its estimated complexity; None where that is unknown or not above 0."""
+        """Return what it took at its estimated complexity; None where that is unknown or not above 0.
+
+        Args:
+            figure: One of `FIGURES`: "latency_ms", "tokens" or "api_cost_usd".
+
+        Returns:
+            The complexity, without unit, and the actual value in ms, tokens or USD.
+        """
         actual = getattr(self, f"actual_{figure}")
         if actual is None or self.estimated_complexity <= 0:
             return None
         return Point(self.task_id, float(self.estimated_complexity), float(actual))
 
     def by_plan(self, figure: str) -> Point | None:
-        """Return what it took at what it was planned to take; None where either is unknown or nothing was planned."""
+        """Return what it took at what it was planned to take; None where either is unknown or nothing was planned.
+
+        Args:
+            figure: One of `FIGURES`: "latency_ms", "tokens" or "api_cost_usd".
+
+        Returns:
+            The planned and the actual value, both in ms, tokens or USD.
+        """
         actual, planned = getattr(self, f"actual_{figure}"), getattr(self, f"estimated_{figure}")
         if actual is None or planned is None or planned <= 0:
             return None

@@ -56,7 +56,11 @@ class Dashboard:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Say it in Grafana's JSON, ready to be imported or provisioned."""
+        """Say it in Grafana's JSON.
+
+        Returns:
+            What can be imported or provisioned; its days are those of UTC, its data source is a variable.
+        """
         return {
             "uid": f"asp-{self.name}",
             "title": self.title,

@@ -77,6 +77,9 @@ class Panel:
             x: Its column, of 24.
             y: Its row.
             sql: Its query, with Grafana's macros and variables.
+
+        Returns:
+            An entry of a dashboard's `panels`.
         """
         return {
             "id": number,

@@ -49,6 +49,9 @@ async def routing(request: Request) -> Response:
 def microseconds(value: float | None) -> str:
     """Write a time that is in µs.
 
+    Args:
+        value: The time in µs; None is written as -.
+
     Example:
         >>> microseconds(23_400), microseconds(None)
         ('23 ms', '-')
@@ -58,6 +61,9 @@ def microseconds(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """Write a share that says by its sign in which direction it is off.
+
+    Args:
+        value: The share, 1 for 100 %; None is written as -.
 
     Example:
         >>> signed(0.041), signed(-0.2), signed(None)
