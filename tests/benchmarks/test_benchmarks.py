@@ -191,7 +191,7 @@ def test_questions_are_measured() -> None:
         "tasks",
         "compare_versions",
     ):
-        assert len(figures(output, question)) == 4
+        assert len(figures(output, question)) == 6
     assert "PostgreSQL, 30 days, slowest" in output
 
 
