@@ -25,6 +25,25 @@ timestamp >= :since AND timestamp < :until AND {on_these_days}
 
 -- name: executed
 started_at >= :since AND started_at < :until AND {user} AND {role} AND {project_of_task}
+  AND {model_called}
+
+-- An execution called a model if a metric of it names the model, or one of what it called, with no other agent between:
+-- from the calls upwards, each step found by the key. Nothing inside an execution begins before it does, so what began
+-- before the asked time is not looked at. What `this` stands for SQLite has in each index. With DISTINCT PostgreSQL hashes
+-- what is found: it expects too much of a recursion, and compared each row with each.
+-- name: model_called
+(CAST(:model AS text) IS NULL OR {this} IN (
+  WITH RECURSIVE callers (this, caller, kind) AS (
+    SELECT {this}, parent_id, kind
+    FROM execution_traces AS called
+    WHERE started_at >= :since AND EXISTS (SELECT 1 FROM agent_cost_vector AS spent
+      WHERE spent.correlation_id = called.correlation_id AND llm_model = :model)
+    UNION
+    SELECT around.{this}, around.parent_id, around.kind
+    FROM callers CROSS JOIN execution_traces AS around
+    WHERE around.correlation_id = callers.caller AND (callers.kind IS NULL OR callers.kind <> 'agent')
+  )
+  SELECT DISTINCT this FROM callers))
 
 -- name: project_of_task
 (CAST(:project AS text) IS NULL OR task_id IN (SELECT task_id FROM task_metadata WHERE project_id = :project))

@@ -46,5 +46,8 @@ sum(CASE jsonb_typeof(effort_to_fix_json -> 'latency_ms') WHEN 'number'
 -- name: started_day
 (started_at AT TIME ZONE 'UTC')::date
 
+-- name: this
+correlation_id
+
 -- name: among_ids
 IN (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(CAST(:ids AS text) AS json)))

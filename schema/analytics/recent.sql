@@ -9,8 +9,11 @@ WITH begun AS (
     AND NOT EXISTS (SELECT 1 FROM execution_traces AS caller WHERE caller.correlation_id = first.parent_id
       AND caller.root_id = first.root_id AND caller.correlation_id <> first.correlation_id)
     AND (CAST(:project AS text) IS NULL AND CAST(:user AS text) IS NULL AND CAST(:role AS text) IS NULL
+        AND CAST(:model AS text) IS NULL
       OR EXISTS (SELECT 1 FROM execution_traces AS inside WHERE inside.root_id = first.root_id
-        AND {user} AND {role} AND {project_of_task}))
+        AND {user} AND {role} AND {project_of_task} AND (CAST(:model AS text) IS NULL
+          OR EXISTS (SELECT 1 FROM agent_cost_vector AS spent
+            WHERE spent.correlation_id = inside.correlation_id AND llm_model = :model))))
     AND (CAST(:failures AS bigint) IS NULL
       OR EXISTS (SELECT 1 FROM execution_traces AS inside WHERE inside.root_id = first.root_id
         AND status IN ('error', 'timeout', 'abandoned')))

@@ -37,7 +37,7 @@ WITH runs AS NOT MATERIALIZED (
   FROM (
     SELECT agent_role, {usd} AS cost_usd
     FROM agent_cost_vector
-    WHERE metric_type = 'API_Cost' AND {at_that_time} AND {project} AND {user} AND {role}
+    WHERE metric_type = 'API_Cost' AND {measured}
     GROUP BY {upto_role} agent_role
   ) AS parts
   GROUP BY agent_role

@@ -99,5 +99,8 @@ sum(CASE WHEN json_type(effort_to_fix_json, '$.latency_ms') IN ('integer', 'real
 -- name: started_day
 substr(started_at, 1, 10)
 
+-- name: this
+rowid
+
 -- name: among_ids
 IN (SELECT value FROM json_each(:ids))

@@ -49,8 +49,32 @@ class Reckoning:
 
     def traces(self) -> list[Record]:
         return [
-            row for row in self.work["execution_traces"] if self.within(row["started_at"]) and self.fits(row)
-        ]
+            row for row in self.work["execution_traces"]
+            if self.within(row["started_at"]) and self.fits(row) and self.called(row)
+        ]  # fmt: skip
+
+    def calls(self, trace: Record) -> bool:
+        return any(
+            row["correlation_id"] == trace["correlation_id"] and row["llm_model"] == self.filters["model"]
+            for row in self.work["agent_cost_vector"]
+        )
+
+    def called(self, trace: Record) -> bool:
+        if "model" not in self.filters:
+            return True
+        since = self.filters.get("since")
+        seen, waiting = set(), [trace]
+        while waiting:
+            one = waiting.pop()
+            if (since is None or one["started_at"] >= since) and self.calls(one):
+                return True
+            seen.add(one["correlation_id"])
+            waiting += [
+                row for row in self.work["execution_traces"]
+                if row["parent_id"] == one["correlation_id"] and row["kind"] != "agent"
+                and row["correlation_id"] not in seen
+            ]  # fmt: skip
+        return False
 
     def around(self, table: str, moment: str) -> list[Record]:
         inside = {row["correlation_id"] for row in self.work["execution_traces"] if self.fits(row)}
@@ -176,7 +200,7 @@ class Reckoning:
                 "root_id": str(root["root_id"]), "executions": len(found),
                 "failures": count(row["status"] in FAILED for row in found), "cost_usd": sums["cost_usd"],
             }  # fmt: skip
-            if any(map(self.fits, found)):
+            if any(self.fits(row) and ("model" not in self.filters or self.calls(row)) for row in found):
                 rows += [
                     {"id": str(row["correlation_id"]), **counted, **{name: row[name] for name in names}}
                     for row in found

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from asp_telemetry.analytics.filters import (
     CostFilter,
+    ExecutionFilter,
     ProjectFilter,
     RoleFilter,
     TaskWorkFilter,
@@ -37,7 +38,7 @@ def test_any_query_is_understood_or_refused_with_a_sentence(query: dict[str, str
 
 
 def _holds(found: Filters) -> None:
-    for kind in (CostFilter, RoleFilter, ProjectFilter, TaskWorkFilter):
+    for kind in (CostFilter, ExecutionFilter, RoleFilter, ProjectFilter, TaskWorkFilter):
         narrowed = found.narrowed(kind)
         assert set(narrowed) <= set(kind.__annotations__)
         filter_values(narrowed, [name for name in kind.__annotations__ if name != "days"])

@@ -60,6 +60,18 @@ class RoleFilter(ProjectFilter, total=False):
     role: str | None
 
 
+class ExecutionFilter(RoleFilter, total=False):
+    """Narrow a question about executions to a time, a project, a user, a role and a model.
+
+    Attributes:
+        model: An `llm_model`. An execution counts if it called the model, or if something inside it did that does not
+            belong to another agent inside it: an agent counts for its model calls and those of its tools, not for those
+            of the agents that it calls. Only calls that have ended, with tokens or a cost, are known.
+    """
+
+    model: str | None
+
+
 class CostFilter(RoleFilter, total=False):
     """Narrow a question to a time, a project, a user, a role and a model.
 

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter
 from asp_telemetry.analytics.rows import Milliseconds, Rows, Usd
 
 
-class RecentFilter(RoleFilter, total=False):
+class RecentFilter(ExecutionFilter, total=False):
     """Narrow a list of traces; a time is that of their beginning, all else is about any execution in them.
+
+    With a model, that is an execution that called it itself.
 
     Attributes:
         failures: Whether only traces are wanted in which something failed.

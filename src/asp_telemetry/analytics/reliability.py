@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter, RoleFilter
 from asp_telemetry.analytics.latency import Durations
 from asp_telemetry.analytics.rows import Rows, Usd, each, set_derived, share
 
@@ -80,7 +80,7 @@ class AgentReliability(Durations, Outcomes, _OfRole):
     """Be how well the agents of a role do; see `Outcomes` and `Durations`.
 
     Attributes:
-        cost_usd: What the role has spent in USD; None where no price is known.
+        cost_usd: What the role has spent in USD, with a model what it has spent on that; None where no price is known.
         cost_per_success_usd: That, failures included, for each run that succeeded; None if none did.
     """
 
@@ -196,39 +196,39 @@ class HookReliability(Durations, _OfHook):
 
 
 class ReliabilityQuestions(Questions):
-    """Ask what succeeds and what fails; every question can be narrowed by `RoleFilter`.
+    """Ask what succeeds and what fails; every question can be narrowed by `RoleFilter`, those about executions by a model, too.
 
-    A project is that of the execution's task. Hooks and endpoint calls belong to the execution around them.
+    See `ExecutionFilter` for which executions a model narrows to. A project is that of the execution's task. Hooks and endpoint calls belong to the execution around them.
     """
 
     @question
-    async def outcomes_in_all(self, **filters: Unpack[RoleFilter]) -> Outcomes:
+    async def outcomes_in_all(self, **filters: Unpack[ExecutionFilter]) -> Outcomes:
         """Return how all executions ended."""
         [row] = await self._ask("reliability.in_all", Outcomes, filters)
         return row
 
     @question
-    async def outcomes_by_day(self, **filters: Unpack[RoleFilter]) -> Rows[DayOutcomes]:
+    async def outcomes_by_day(self, **filters: Unpack[ExecutionFilter]) -> Rows[DayOutcomes]:
         """Return how the executions of each day in UTC ended, in order."""
         return await self._ask("reliability.by_day", DayOutcomes, filters)
 
     @question
-    async def error_rates(self, **filters: Unpack[RoleFilter]) -> Rows[NamedOutcomes]:
+    async def error_rates(self, **filters: Unpack[ExecutionFilter]) -> Rows[NamedOutcomes]:
         """Return how the executions of each kind, name and role ended, those with most failures first."""
         return await self._ask("reliability.by_name", NamedOutcomes, filters)
 
     @question
-    async def errors(self, **filters: Unpack[RoleFilter]) -> Rows[RecordedError]:
+    async def errors(self, **filters: Unpack[ExecutionFilter]) -> Rows[RecordedError]:
         """Return which errors occurred where, the most frequent first."""
         return await self._ask("reliability.errors", RecordedError, filters)
 
     @question
-    async def running(self, **filters: Unpack[RoleFilter]) -> Rows[Running]:
+    async def running(self, **filters: Unpack[ExecutionFilter]) -> Rows[Running]:
         """Return the executions that have not ended, the oldest first."""
         return await self._ask("reliability.running", Running, filters)
 
     @question
-    async def agent_reliability(self, **filters: Unpack[RoleFilter]) -> Rows[AgentReliability]:
+    async def agent_reliability(self, **filters: Unpack[ExecutionFilter]) -> Rows[AgentReliability]:
         """Return how often the agents of each role succeed, how long they take, and what a success costs."""
         return await self._ask("reliability.agents", AgentReliability, filters)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asp_telemetry.analytics.filters import RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.formatting import NOTHING, duration, moment
@@ -34,7 +34,9 @@ async def running_now(request: Request, filters: Filters) -> dict[str, Any]:
         request: What is being answered.
         filters: What the page is narrowed to; now is now, whatever time the page is about.
     """
-    narrowed = {name: value for name, value in filters.narrowed(RoleFilter).items() if name not in _TIMES}
+    narrowed = {
+        name: value for name, value in filters.narrowed(ExecutionFilter).items() if name not in _TIMES
+    }
     running = await ask(request).running(**narrowed)
     now = datetime.now(UTC)
     rows = [

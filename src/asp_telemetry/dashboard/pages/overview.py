@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asp_telemetry.analytics.costs import DaySpending, RoleSpending, Spending
-from asp_telemetry.analytics.filters import CostFilter, RoleFilter
+from asp_telemetry.analytics.filters import CostFilter, ExecutionFilter
 from asp_telemetry.analytics.latency import DayLatency, Durations
 from asp_telemetry.analytics.reliability import DayOutcomes, Outcomes
 from asp_telemetry.dashboard import formatting
@@ -81,7 +81,7 @@ async def _by_day(
     costs, latency, outcomes = await asyncio.gather(
         ask(request).cost_by_day(**spent),
         ask(request).latency_by_day(**spent),
-        ask(request).outcomes_by_day(**filters.narrowed(RoleFilter)),
+        ask(request).outcomes_by_day(**filters.narrowed(ExecutionFilter)),
     )
     return costs, latency, outcomes
 
@@ -90,7 +90,7 @@ async def _before(request: Request, filters: Filters) -> Sums | None:
     earlier = filters.before()
     if earlier is None:
         return None
-    spent, ended = earlier.narrowed(CostFilter), earlier.narrowed(RoleFilter)
+    spent, ended = earlier.narrowed(CostFilter), earlier.narrowed(ExecutionFilter)
     return Sums(
         *await asyncio.gather(
             ask(request).cost_in_all(**spent),

@@ -7,7 +7,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from asp_telemetry.analytics.filters import RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.filters import Filters
 from asp_telemetry.dashboard.rendering import render, segment
@@ -29,7 +29,7 @@ async def traces(request: Request) -> Response:
         return RedirectResponse(filters.link(f"/traces/{segment(await _meant(request, wanted))}"), 303)
     failures = request.query_params.get("failures") == "1"
     found = await ask(request).recent_traces(
-        **filters.narrowed(RoleFilter), failures=failures, limit=SHOWN + 1
+        **filters.narrowed(ExecutionFilter), failures=failures, limit=SHOWN + 1
     )
     older = None
     if len(found) > SHOWN:
@@ -41,7 +41,7 @@ async def traces(request: Request) -> Response:
         "traces.html",
         title="Traces",
         filters=filters,
-        takes=RoleFilter,
+        takes=ExecutionFilter,
         traces=found[:SHOWN],
         failures=failures,
         older=older,
