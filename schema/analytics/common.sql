@@ -48,11 +48,12 @@ started_at >= :since AND started_at < :until AND {user} AND {role} AND {project_
 -- name: project_of_task
 (CAST(:project AS text) IS NULL OR task_id IN (SELECT task_id FROM task_metadata WHERE project_id = :project))
 
--- Of what belongs to an execution and has neither project nor user nor role itself; its table is called `inside`.
+-- Of what belongs to an execution and has neither project nor user nor role nor model itself; its table is called `inside`.
 -- name: in_traces
 (CAST(:project AS text) IS NULL AND CAST(:user AS text) IS NULL AND CAST(:role AS text) IS NULL
+    AND CAST(:model AS text) IS NULL
   OR EXISTS (SELECT 1 FROM execution_traces AS around WHERE around.correlation_id = inside.correlation_id
-    AND {user} AND {role} AND {project_of_task}))
+    AND {user} AND {role} AND {project_of_task} AND {model_called}))
 
 -- Percentiles are values that occurred: the smallest of which it is true that so many per cent are not greater. A question
 -- names its durations `runs (..., duration)`, counts the rows of each group as `counted`, numbers the rows of all groups in

@@ -81,8 +81,8 @@ LEFT JOIN (
       AS average_match,
     CAST(sum(CAST(round(performance_variance * 1000000) AS bigint)) AS double precision) / nullif(count(performance_variance), 0) / 1000000
       AS average_variance
-  FROM pattern_usage_log
-  WHERE used_at >= :since AND used_at < :until
+  FROM pattern_usage_log AS inside
+  WHERE used_at >= :since AND used_at < :until AND {in_traces}
   GROUP BY pattern_id
 ) AS log ON log.pattern_id = pattern.id
 ORDER BY offered DESC, pattern.id;

@@ -77,8 +77,12 @@ class Reckoning:
         return False
 
     def around(self, table: str, moment: str) -> list[Record]:
-        inside = {row["correlation_id"] for row in self.work["execution_traces"] if self.fits(row)}
-        everything = not {"project", "user", "role"} & set(self.filters)
+        inside = {
+            row["correlation_id"]
+            for row in self.work["execution_traces"]
+            if self.fits(row) and self.called(row)
+        }
+        everything = not {"project", "user", "role", "model"} & set(self.filters)
         return [
             row
             for row in self.work[table]
@@ -482,9 +486,10 @@ class Reckoning:
         rows = []
         for pattern in self.work["success_patterns"]:
             offers = [
-                row for row in self.work["pattern_usage_log"]
-                if row["pattern_id"] == pattern["id"] and self.within(row["used_at"])
-            ]  # fmt: skip
+                row
+                for row in self.around("pattern_usage_log", "used_at")
+                if row["pattern_id"] == pattern["id"]
+            ]
             used = [row for row in offers if row["used"]]
             good, bad = (
                 count(row["success"] is True for row in used),

@@ -66,7 +66,8 @@ class ExecutionFilter(RoleFilter, total=False):
     Attributes:
         model: An `llm_model`. An execution counts if it called the model, or if something inside it did that does not
             belong to another agent inside it: an agent counts for its model calls and those of its tools, not for those
-            of the agents that it calls. Only calls that have ended, with tokens or a cost, are known.
+            of the agents that it calls. Only calls that have ended, with tokens or a cost, are known, and only those of
+            executions that began in the asked time or after it.
     """
 
     model: str | None

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import ExecutionFilter, RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter
 from asp_telemetry.analytics.latency import Durations
 from asp_telemetry.analytics.rows import Rows, Usd, each, set_derived, share
 
@@ -196,9 +196,9 @@ class HookReliability(Durations, _OfHook):
 
 
 class ReliabilityQuestions(Questions):
-    """Ask what succeeds and what fails; every question can be narrowed by `RoleFilter`, those about executions by a model, too.
+    """Ask what succeeds and what fails; every question can be narrowed by `ExecutionFilter`.
 
-    See `ExecutionFilter` for which executions a model narrows to. A project is that of the execution's task. Hooks and endpoint calls belong to the execution around them.
+    A project is that of the execution's task. Hooks and endpoint calls belong to the execution around them.
     """
 
     @question
@@ -233,11 +233,11 @@ class ReliabilityQuestions(Questions):
         return await self._ask("reliability.agents", AgentReliability, filters)
 
     @question
-    async def endpoint_reliability(self, **filters: Unpack[RoleFilter]) -> Rows[EndpointReliability]:
+    async def endpoint_reliability(self, **filters: Unpack[ExecutionFilter]) -> Rows[EndpointReliability]:
         """Return how often each endpoint answers, and how fast."""
         return await self._ask("reliability.endpoints", EndpointReliability, filters)
 
     @question
-    async def hook_reliability(self, **filters: Unpack[RoleFilter]) -> Rows[HookReliability]:
+    async def hook_reliability(self, **filters: Unpack[ExecutionFilter]) -> Rows[HookReliability]:
         """Return how often each hook succeeds, and how long it takes."""
         return await self._ask("reliability.hooks", HookReliability, filters)

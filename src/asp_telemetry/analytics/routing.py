@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Unpack
 
 from asp_telemetry.analytics.asking import Questions, question
-from asp_telemetry.analytics.filters import Period, RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter
 from asp_telemetry.analytics.rows import Rows, set_derived, share
 
 
@@ -140,16 +140,19 @@ class RoutingQuestions(Questions):
     """Ask about the router's decisions, which belong to the execution around them, and about success patterns."""
 
     @question
-    async def router_quality(self, **filters: Unpack[RoleFilter]) -> Rows[StrategyQuality]:
+    async def router_quality(self, **filters: Unpack[ExecutionFilter]) -> Rows[StrategyQuality]:
         """Return how fast and how right each strategy of the router is, the most used first."""
         return await self._ask("routing.by_strategy", StrategyQuality, filters)
 
     @question
-    async def router_quality_by_agent(self, **filters: Unpack[RoleFilter]) -> Rows[SelectionQuality]:
+    async def router_quality_by_agent(self, **filters: Unpack[ExecutionFilter]) -> Rows[SelectionQuality]:
         """Return how fast and how right the choices of each agent were, the most chosen first."""
         return await self._ask("routing.by_agent", SelectionQuality, filters)
 
     @question
-    async def pattern_effectiveness(self, **filters: Unpack[Period]) -> Rows[PatternEffectiveness]:
-        """Return how each success pattern did when it was offered, the most offered first."""
+    async def pattern_effectiveness(self, **filters: Unpack[ExecutionFilter]) -> Rows[PatternEffectiveness]:
+        """Return how each success pattern did when it was offered, the most offered first.
+
+        Filters are about the execution that it was offered to; patterns without such offers come last.
+        """
         return await self._ask("routing.patterns", PatternEffectiveness, filters)

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asp_telemetry.analytics import Rows
-from asp_telemetry.analytics.filters import RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter, RoleFilter
 from asp_telemetry.analytics.reliability import AgentReliability, EndpointReliability, HookReliability
 from asp_telemetry.analytics.versions import AgentVersion
 from asp_telemetry.dashboard.asking import ask
@@ -24,10 +24,10 @@ async def agents(request: Request) -> Response:
         request: What is being answered.
     """
     filters = Filters.read(request.query_params)
-    narrowed = filters.narrowed(RoleFilter)
+    narrowed = filters.narrowed(ExecutionFilter)
     roles, versions, endpoints, hooks = await asyncio.gather(
         ask(request).agent_reliability(**narrowed),
-        ask(request).agent_versions(**narrowed),
+        ask(request).agent_versions(**filters.narrowed(RoleFilter)),
         ask(request).endpoint_reliability(**narrowed),
         ask(request).hook_reliability(**narrowed),
     )
@@ -36,7 +36,7 @@ async def agents(request: Request) -> Response:
         "agents.html",
         title="Agents",
         filters=filters,
-        takes=RoleFilter,
+        takes=ExecutionFilter,
         roles=role_table("Agents by role", roles, filters),
         latencies=_latencies(roles),
         drawn=_drawn(roles),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asp_telemetry.analytics import Rows
-from asp_telemetry.analytics.filters import Period
+from asp_telemetry.analytics.filters import ExecutionFilter, Period
 from asp_telemetry.analytics.learned import ChainingPattern, ErrorPattern
 from asp_telemetry.analytics.routing import PatternEffectiveness
 from asp_telemetry.dashboard.asking import ask
@@ -30,7 +30,7 @@ async def patterns(request: Request) -> Response:
     filters = Filters.read(request.query_params)
     narrowed = filters.narrowed(Period)
     successes, chains, errors = await asyncio.gather(
-        ask(request).pattern_effectiveness(**narrowed),
+        ask(request).pattern_effectiveness(**filters.narrowed(ExecutionFilter)),
         ask(request).chaining_patterns(**narrowed, limit=_SHOWN),
         ask(request).error_patterns(**narrowed, limit=_SHOWN),
     )
@@ -40,7 +40,7 @@ async def patterns(request: Request) -> Response:
         "patterns.html",
         title="Patterns",
         filters=filters,
-        takes=Period,
+        takes=ExecutionFilter,
         learned=len(successes),
         shown=_SHOWN,
         successes=_effectiveness("What worked, and whether offering it helps", successes[:_SHOWN]),

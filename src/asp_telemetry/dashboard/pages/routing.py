@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asp_telemetry.analytics import Rows
-from asp_telemetry.analytics.filters import RoleFilter
+from asp_telemetry.analytics.filters import ExecutionFilter
 from asp_telemetry.analytics.routing import RouterQuality, StrategyQuality
 from asp_telemetry.dashboard.asking import ask
 from asp_telemetry.dashboard.charts import Axis, BarChart, Series
@@ -27,7 +27,7 @@ async def routing(request: Request) -> Response:
         request: What is being answered.
     """
     filters = Filters.read(request.query_params)
-    narrowed = filters.narrowed(RoleFilter)
+    narrowed = filters.narrowed(ExecutionFilter)
     strategies, agents = await asyncio.gather(
         ask(request).router_quality(**narrowed), ask(request).router_quality_by_agent(**narrowed)
     )
@@ -36,7 +36,7 @@ async def routing(request: Request) -> Response:
         "routing.html",
         title="Routing",
         filters=filters,
-        takes=RoleFilter,
+        takes=ExecutionFilter,
         strategies=_quality("How agents were chosen", strategies, "Strategy", lambda row: row.strategy),
         agents=_quality("Which agents were chosen", agents, "Agent", lambda row: row.selected_agent),
         confidence=_confidence(strategies),
