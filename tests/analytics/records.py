@@ -87,7 +87,7 @@ def metric(dice: Random) -> Record:
         "user_id": maybe(USERS)(dice), "correlation_id": maybe([uuid(n) for n in range(8)])(dice),
         "agent_role": dice.choice(ROLES), "agent_version": maybe(["1.0", "1.1"])(dice), "metric_type": kind,
         "metric_value": whole(10 ** (digits + 5), digits)(dice), "metric_unit": "x", "nested": dice.random() < 0.3,
-        "llm_model": maybe(MODELS)(dice), "llm_provider": maybe(["openai"])(dice),
+        "llm_model": dice.choice([None] * 8 + MODELS), "llm_provider": maybe(["openai"])(dice),
     }  # fmt: skip
 
 
