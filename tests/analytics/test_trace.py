@@ -162,8 +162,11 @@ def test_the_command_says_what_it_cannot_find(recorded_url: str, capsys: pytest.
     assert "no execution has the id" in capsys.readouterr().err
 
 
-def test_a_task_leads_to_its_newest_trace(recorded_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_leads_to_its_newest_trace(
+    recorded_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who has the id of a task sees its newest trace, and who has none sees which there are."""
+    monkeypatch.setenv("COLUMNS", "200")  # pytest-xdist says 80, where ids take two lines
     with asp.task("TASK-001") as again:
         pass
     assert asp.flush(timeout=20).complete

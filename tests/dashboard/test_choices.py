@@ -96,6 +96,7 @@ def test_a_page_asks_for_no_names(sample_database: AnyDatabase, dashboard: Start
     assert '<input name="role" value="Code"' in answer.text
 
 
+# Tests name it before `page`, which is then closed before the server: a browser asks for a page's icon whenever it likes.
 @pytest.fixture
 def address(sqlite_database: AnyDatabase) -> Iterator[str]:
     """Serve a database with two roles, one of them named like markup."""
@@ -106,7 +107,7 @@ def address(sqlite_database: AnyDatabase) -> Iterator[str]:
 
 
 @looks_at_pages
-async def test_a_field_asks_once_when_somebody_goes_to_it(page: Page, address: str) -> None:
+async def test_a_field_asks_once_when_somebody_goes_to_it(address: str, page: Page) -> None:
     """The first focus brings the names of the time that the form says; no field asks twice, or before."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/choices/" in request.url else None)
@@ -130,7 +131,7 @@ async def test_a_field_asks_once_when_somebody_goes_to_it(page: Page, address: s
 
 @looks_at_pages
 async def test_a_failure_leaves_the_field_as_it_is(
-    page: Page, address: str, complaints: Complaints, monkeypatch: pytest.MonkeyPatch
+    address: str, page: Page, complaints: Complaints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the database does not answer one writes a name oneself."""
     complaints.expect(503)

@@ -18,6 +18,7 @@ from databases import AnyDatabase
 pytestmark = looks_at_pages
 
 
+# Tests name it before `page`, which is then closed before the server: a browser asks for a page's icon whenever it likes.
 @pytest.fixture
 def address(sqlite_database: AnyDatabase) -> Iterator[str]:
     """Serve a database in which one execution is under way."""
@@ -32,7 +33,7 @@ def address(sqlite_database: AnyDatabase) -> Iterator[str]:
 
 
 async def test_live_rows_outlast_a_failure(
-    page: Page, address: str, complaints: Complaints, monkeypatch: pytest.MonkeyPatch
+    address: str, page: Page, complaints: Complaints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the database does not answer the last rows stay, the page says since when, and goes on by itself."""
     complaints.expect(503)
@@ -55,7 +56,7 @@ async def test_live_rows_outlast_a_failure(
     await expect(state).to_be_empty()
 
 
-async def test_the_focus_stays_where_it_is(page: Page, address: str) -> None:
+async def test_the_focus_stays_where_it_is(address: str, page: Page) -> None:
     """Who stands on a row with the keyboard still stands there when the rows have been read anew."""
     await page.goto(address)
     link = page.get_by_role("link", name="long work")
@@ -66,7 +67,7 @@ async def test_the_focus_stays_where_it_is(page: Page, address: str) -> None:
         await expect(link).to_be_focused()
 
 
-async def test_screen_readers_are_told_changes_alone(page: Page, address: str) -> None:
+async def test_screen_readers_are_told_changes_alone(address: str, page: Page) -> None:
     """What has not changed is not read out every two seconds."""
     await page.goto(address)
     told = page.locator("#live-told")
