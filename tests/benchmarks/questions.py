@@ -3,7 +3,7 @@
 The rows lie evenly over a year: for each fifth of them an execution of an agent, in tasks of ten; two per cent as many
 tasks and defects, five as many hooks, endpoint calls and routing decisions. A million cost rows is some 200 000 runs.
 
-python tests/benchmarks/questions.py [--quick] [--rows 10000000 [--limit 10000]] [--only sqlite]
+python tests/benchmarks/questions.py [--quick] [--rows 10000000] [--only sqlite]
 """
 
 import argparse
