@@ -1,10 +1,10 @@
 """The face of the analytics: one method per question, over a connection that can only read."""
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from asp_telemetry.analytics.assembly import assemble
+from asp_telemetry.analytics.door import Door
 from asp_telemetry.analytics.events import Endpoint, Hook, Routing, Transformation
 from asp_telemetry.analytics.execution import Execution, Metric
 from asp_telemetry.analytics.families import Families
@@ -13,15 +13,12 @@ from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.analytics.sync import SyncAnalytics
 from asp_telemetry.analytics.timeline import Moment, timeline
 from asp_telemetry.analytics.trace import Trace
-from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import NotRecordedError
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import resolve
-from asp_telemetry.stores.reader import open_reader
 from asp_telemetry.stores.statements import load_statements
 
 
-class Analytics(Families):
+class Analytics(Door, Families):
     """Ask a database what was recorded; use it with `async with`, or `Analytics.sync()` with `with`.
 
     Args:
@@ -36,10 +33,6 @@ class Analytics(Families):
         ...         return (await ask.trace(execution_id)).totals.cost_usd
     """
 
-    def __init__(self, url: str | None = None) -> None:
-        database = resolve({"writer": False}).database if url is None else absolute_database(url)
-        self._reader = open_reader(database)
-
     @classmethod
     def sync(cls, url: str | None = None) -> SyncAnalytics:
         """Return the same for notebooks and scripts: to be used with `with`, its methods return without `await`.
@@ -48,20 +41,6 @@ class Analytics(Families):
             url: As for the class.
         """
         return SyncAnalytics(cls(url))
-
-    async def __aenter__(self) -> Self:
-        """Begin; the connection is made with the first question."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Disconnect."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Disconnect; another question connects again."""
-        await self._reader.close()
 
     async def trace(self, execution_or_root_id: str | UUID) -> Trace:
         """Return the whole trace that an execution belongs to.

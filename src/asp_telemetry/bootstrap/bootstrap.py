@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from asp_telemetry.analytics.blocking import Blocking
+from asp_telemetry.analytics.door import Door
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.bootstrap.capability import CAPABILITIES, MODES, Capability, Mode
 from asp_telemetry.bootstrap.decision import decide
@@ -15,11 +14,8 @@ from asp_telemetry.bootstrap.evidence import Reading
 from asp_telemetry.bootstrap.measurement import Measurement, after, columns, measured, moved
 from asp_telemetry.bootstrap.reading import Evidence, read_capability, read_evidence
 from asp_telemetry.bootstrap.recorded import Recorded, mode_since
-from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import ConfigurationError, EstimationError
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import resolve
-from asp_telemetry.stores.reader import open_reader
 from asp_telemetry.stores.single import write_facts
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import Change
@@ -27,7 +23,7 @@ from asp_telemetry.writer.batch import Change
 _MOST_RECORDED = 1_000
 
 
-class Bootstrap:
+class Bootstrap(Door):
     """Measure what agents have learned to do without a person; use it with `async with`, else `Bootstrap.sync()`.
 
     Args:
@@ -44,9 +40,8 @@ class Bootstrap:
     """
 
     def __init__(self, url: str | None = None, capabilities: Sequence[Capability] = CAPABILITIES) -> None:
-        self._url = resolve({"writer": False}).database if url is None else absolute_database(url)
+        super().__init__(url)
         self._capabilities = tuple(capabilities)
-        self._reader = open_reader(self._url)
         self._sql = load_statements(schema_directory("analytics") / "capabilities.sql")
 
     @classmethod
@@ -60,16 +55,6 @@ class Bootstrap:
             capabilities: As for the class.
         """
         return SyncBootstrap(cls(url, capabilities))
-
-    async def __aenter__(self) -> Self:
-        """Begin; the connection is made with the first question."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Disconnect."""
-        await self._reader.close()
 
     async def status(self) -> Rows[Measurement]:
         """Measure every capability now, and record nothing.

@@ -4,23 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import orjson
 
 from asp_telemetry.analytics.blocking import Blocking
+from asp_telemetry.analytics.door import Door
 from asp_telemetry.analytics.rows import Rows, read_rows
 from asp_telemetry.clock import now_text
-from asp_telemetry.database_url import absolute_database
 from asp_telemetry.errors import EstimationError, NotRecordedError
 from asp_telemetry.estimation.basis import EstimateBasis, basis_of
 from asp_telemetry.estimation.comparison import Comparison, compare
 from asp_telemetry.estimation.estimate import Estimate, estimate
 from asp_telemetry.estimation.task import FinishedTask
 from asp_telemetry.resources import schema_directory
-from asp_telemetry.settings import resolve
-from asp_telemetry.stores.reader import open_reader
 from asp_telemetry.stores.single import NO_SCOPE, write_facts
 from asp_telemetry.stores.statements import load_statements
 from asp_telemetry.writer.batch import Change
@@ -48,7 +45,7 @@ class Filters(TypedDict, total=False):
     most: int
 
 
-class Estimator:
+class Estimator(Door):
     """Estimate what tasks will take, from those that a database holds; use it with `async with`, else `Estimator.sync()`.
 
     Args:
@@ -64,8 +61,7 @@ class Estimator:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self._url = resolve({"writer": False}).database if url is None else absolute_database(url)
-        self._reader = open_reader(self._url)
+        super().__init__(url)
         self._sql = load_statements(schema_directory("analytics") / "estimation.sql")
 
     @classmethod
@@ -76,20 +72,6 @@ class Estimator:
             url: As for the class.
         """
         return SyncEstimator(cls(url))
-
-    async def __aenter__(self) -> Self:
-        """Begin; the connection is made with the first question."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Disconnect."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Disconnect; another question connects again."""
-        await self._reader.close()
 
     async def finished_tasks(self, **filters: Unpack[Filters]) -> Rows[FinishedTask]:
         """Return the tasks to learn from, the newest first: completed, with an estimated complexity and actual costs.
