@@ -32,8 +32,9 @@ FROM defect_log AS asked
 WHERE NOT coalesce(false_positive, false) AND {found}
 GROUP BY phase_injected, phase_removed;
 
--- name: reviews
-WITH phases (phase, ordinal) AS (
+-- The two that follow are parts of questions below, and of what Grafana asks.
+-- name: reviewed
+phases (phase, ordinal) AS (
   VALUES ('Planning', 1), ('Design', 2), ('DesignReview', 3), ('Code', 4), ('CodeReview', 5), ('Test', 6),
          ('Postmortem', 7)
 ), known AS (
@@ -44,21 +45,21 @@ WITH phases (phase, ordinal) AS (
   JOIN phases AS injected ON injected.phase = phase_injected
   JOIN phases AS removed ON removed.phase = phase_removed
   WHERE {found}
+), reviewed AS (
+  SELECT
+    review.phase AS review_phase, ordinal,
+    count(*) FILTER (WHERE taken_out = ordinal AND flagged AND validated AND NOT wrong) AS true_positives,
+    count(*) FILTER (WHERE taken_out = ordinal AND flagged AND wrong) AS false_positives,
+    count(*) FILTER (WHERE taken_out = ordinal AND flagged AND NOT validated AND NOT wrong) AS unvalidated,
+    count(*) FILTER (WHERE put_in < ordinal AND taken_out > ordinal AND NOT wrong) AS escapes
+  FROM phases AS review
+  LEFT JOIN known ON taken_out >= ordinal
+  WHERE review.phase IN ('DesignReview', 'CodeReview')
+  GROUP BY review.phase, ordinal
 )
-SELECT
-  review.phase AS review_phase,
-  count(*) FILTER (WHERE taken_out = ordinal AND flagged AND validated AND NOT wrong) AS true_positives,
-  count(*) FILTER (WHERE taken_out = ordinal AND flagged AND wrong) AS false_positives,
-  count(*) FILTER (WHERE taken_out = ordinal AND flagged AND NOT validated AND NOT wrong) AS unvalidated,
-  count(*) FILTER (WHERE put_in < ordinal AND taken_out > ordinal AND NOT wrong) AS escapes
-FROM phases AS review
-LEFT JOIN known ON taken_out >= ordinal
-WHERE review.phase IN ('DesignReview', 'CodeReview')
-GROUP BY review.phase, ordinal
-ORDER BY ordinal;
 
--- name: by_component
-WITH defects AS (
+-- name: components
+defects AS (
   SELECT component_path, task_id, severity
   FROM defect_log AS asked
   WHERE component_path IS NOT NULL AND NOT coalesce(false_positive, false) AND {found}
@@ -77,6 +78,15 @@ WITH defects AS (
   FROM defects
   GROUP BY component_path
 )
+
+-- name: reviews
+WITH {reviewed}
+SELECT review_phase, true_positives, false_positives, unvalidated, escapes
+FROM reviewed
+ORDER BY ordinal;
+
+-- name: by_component
+WITH {components}
 SELECT
   worked.component_path, tasks, complexity, coalesce(defects, 0) AS defects,
   coalesce(severe_defects, 0) AS severe_defects

@@ -66,57 +66,19 @@ ORDER BY array_position(ARRAY['Planning', 'Design', 'DesignReview', 'Code', 'Cod
   phase_injected::text), phase_injected
 
 -- name: reviews
-WITH phases (phase, ordinal) AS (
-  VALUES ('Planning', 1), ('Design', 2), ('DesignReview', 3), ('Code', 4), ('CodeReview', 5), ('Test', 6),
-         ('Postmortem', 7)
-), known AS (
-  SELECT
-    injected.ordinal AS put_in, removed.ordinal AS taken_out, coalesce(flagged_by_agent, false) AS flagged,
-    coalesce(validated_by_human, false) AS validated, coalesce(false_positive, false) AS wrong
-  FROM defect_log
-  JOIN phases AS injected ON injected.phase = phase_injected
-  JOIN phases AS removed ON removed.phase = phase_removed
-  WHERE {found}
-), counted AS (
-  SELECT
-    review.phase AS review_phase, ordinal,
-    count(*) FILTER (WHERE taken_out = ordinal AND flagged AND validated AND NOT wrong) AS true_positives,
-    count(*) FILTER (WHERE taken_out = ordinal AND flagged AND wrong) AS false_positives,
-    count(*) FILTER (WHERE taken_out = ordinal AND flagged AND NOT validated AND NOT wrong) AS unvalidated,
-    count(*) FILTER (WHERE put_in < ordinal AND taken_out > ordinal AND NOT wrong) AS escapes
-  FROM phases AS review
-  LEFT JOIN known ON taken_out >= ordinal
-  WHERE review.phase IN ('DesignReview', 'CodeReview')
-  GROUP BY review.phase, ordinal
-)
+WITH {reviewed}
 SELECT
   review_phase AS "Review", true_positives AS "Right", false_positives AS "Wrong", unvalidated AS "Not judged",
   escapes AS "Escaped",
   true_positives::float8 / nullif(true_positives + false_positives, 0) AS "Right share",
   escapes::float8 / nullif(true_positives + escapes, 0) AS "Escaped share"
-FROM counted
+FROM reviewed
 ORDER BY ordinal
 
--- name: components
-WITH defects AS (
-  SELECT component_path, task_id, severity
-  FROM defect_log
-  WHERE component_path IS NOT NULL AND NOT coalesce(false_positive, false) AND {found}
-), touched AS (
-  SELECT unnest(components_affected) AS component_path, task_id FROM task_metadata WHERE {found}
-  UNION
-  SELECT component_path, task_id FROM defects
-), worked AS (
-  SELECT component_path, count(*) AS tasks, sum(coalesce(actual_complexity, estimated_complexity)) AS complexity
-  FROM touched LEFT JOIN task_metadata AS task ON task.task_id = touched.task_id
-  GROUP BY component_path
-), counted AS (
-  SELECT component_path, count(*) AS defects, count(*) FILTER (WHERE severity IN ('Critical', 'High')) AS severe
-  FROM defects
-  GROUP BY component_path
-)
+-- name: by_component
+WITH {components}
 SELECT
-  worked.component_path AS "Component", coalesce(defects, 0) AS "Defects", coalesce(severe, 0) AS "Critical or high",
+  worked.component_path AS "Component", coalesce(defects, 0) AS "Defects", coalesce(severe_defects, 0) AS "Critical or high",
   tasks AS "Tasks", complexity AS "Complexity", coalesce(defects, 0)::float8 / nullif(complexity, 0) AS "Defects per unit"
 FROM worked LEFT JOIN counted ON counted.component_path = worked.component_path
 ORDER BY "Defects per unit" DESC NULLS LAST, "Defects" DESC, "Component"

@@ -49,11 +49,19 @@ class Dashboard:
 
     @property
     def statements(self) -> Mapping[str, str]:
-        """Return its SQL by name, with the parts that stand in braces still to be put in."""
-        folder = schema_directory("grafana")
-        return load_statements(folder / "common.sql") | load_statements(
-            folder / f"{self.name.replace('-', '_')}.sql"
+        """Return its SQL by name, with the parts that stand in braces still to be put in.
+
+        What `Analytics` counts in several steps, and Grafana as well, is taken from there; a name that both have is
+        Grafana's, above all the filters.
+        """
+        questions, panels = schema_directory("analytics"), schema_directory("grafana")
+        files = (
+            questions / "postgres.sql",
+            questions / "defects.sql",
+            panels / "common.sql",
+            panels / f"{self.name.replace('-', '_')}.sql",
         )
+        return {name: sql for path in files for name, sql in load_statements(path).items()}
 
     def to_json(self) -> dict[str, Any]:
         """Say it in Grafana's JSON.

@@ -42,7 +42,7 @@ QUALITY_AND_BOOTSTRAP: Final = Dashboard(
             Panel(
                 "Defects by component",
                 "Defects of each component for each unit of complexity of the tasks that touched it; the fifty worst.",
-                "table", "components", width=24,
+                "table", "by_component", width=24,
             ),
         ),
         "Estimates": (
